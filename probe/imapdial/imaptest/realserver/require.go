@@ -1,0 +1,48 @@
+// Package realserver starts real IMAP servers in a temporary folder, for tests alone, and asks programs that are not ours what
+// they see there. Each server listens on 127.0.0.2 while clients come from 127.0.0.1, since servers take a client on their own
+// address for a secured one. A server ends with its test, or with the test's process.
+package realserver
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// requireVariable names the programs whose absence fails a test, separated by commas, or is "all".
+const requireVariable = "IMAPILOT_TEST_REQUIRE"
+
+// Require returns the path of program (dovecot, openssl, python3, mbsync, …). Where it is not installed the test is skipped with that reason; or it
+// fails, when the environment variable IMAPILOT_TEST_REQUIRE is "all" or lists the program, separated by commas.
+func Require(t testing.TB, program string) string {
+	t.Helper()
+	path := find(program)
+	if path == "" {
+		if required(program) {
+			t.Fatalf("%s is not installed, and %s asks for it", program, requireVariable)
+		}
+		t.Skipf("%s is not installed", program)
+	}
+	return path
+}
+
+func required(program string) bool {
+	list := strings.FieldsFunc(os.Getenv(requireVariable), func(r rune) bool { return r == ',' || r == ' ' })
+	return slices.Contains(list, "all") || slices.Contains(list, program)
+}
+
+// find looks in the PATH, and where servers are, which ordinary users often do not have in it.
+func find(program string) string {
+	if path, err := exec.LookPath(program); err == nil {
+		return path
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path
+		}
+	}
+	return ""
+}
