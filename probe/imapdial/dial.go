@@ -1,6 +1,7 @@
 package imapdial
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -176,11 +177,12 @@ func (c *Conn) handshake(ctx context.Context, strict bool) error {
 		c.facts.CertificateRequested = true
 		return new(tls.Certificate), nil // none: RFC 8446 section 4.4.2 lets the server decide
 	}
-	conn := tls.Client(c.conn, config)
+	tap := &tap{Conn: c.conn}
+	conn := tls.Client(tap, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		var record tls.RecordHeaderError
 		if errors.As(err, &record) {
-			c.facts.FirstBytes = c.notTLS(record)
+			c.facts.FirstBytes = tap.start()
 		}
 		return err
 	}
@@ -191,17 +193,32 @@ func (c *Conn) handshake(ctx context.Context, strict bool) error {
 	return nil
 }
 
-// notTLS returns the start of what a server said in place of a TLS record, reading on a little: five octets
-// rarely tell a protocol.
-func (c *Conn) notTLS(record tls.RecordHeaderError) []byte {
-	first := append([]byte(nil), record.RecordHeader[:]...)
-	if record.Conn == nil {
-		return first
+// A tap keeps the first octets that are read through it: crypto/tls hands out only five of those that were no TLS record.
+type tap struct {
+	net.Conn
+	first []byte
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if room := firstBytes - len(t.first); room > 0 {
+		t.first = append(t.first, p[:min(n, room)]...)
 	}
-	rest := make([]byte, firstBytes-len(first))
-	record.Conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	n, _ := record.Conn.Read(rest)
-	return append(first, rest[:n]...)
+	return n, err
+}
+
+// start returns the first line, as far as it was read, waiting shortly for the rest of a banner that came in pieces.
+func (t *tap) start() []byte {
+	for len(t.first) < firstBytes && bytes.IndexByte(t.first, '\n') < 0 {
+		t.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := t.Read(make([]byte, firstBytes)); err != nil {
+			break
+		}
+	}
+	if i := bytes.IndexByte(t.first, '\n'); i >= 0 {
+		return t.first[:i+1]
+	}
+	return t.first
 }
 
 // firstBytes bounds Facts.FirstBytes: enough for the banner of any protocol.

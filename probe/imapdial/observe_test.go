@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -275,7 +276,7 @@ func TestPlainIMAPOnTheTLSPort(t *testing.T) {
 	s := serve(t, faulty.Plain)
 	facts, _ := imapdial.Observe(t.Context(), endpoint(s, imapdial.TLS, ca), nil)
 	var record tls.RecordHeaderError
-	if !errors.As(facts.Err, &record) || string(facts.FirstBytes[:5]) != "* OK " || len(facts.FirstBytes) < 10 {
+	if !errors.As(facts.Err, &record) || !strings.HasPrefix(string(facts.FirstBytes), "* OK ") || !strings.HasSuffix(string(facts.FirstBytes), "\r\n") {
 		t.Errorf("got %q, error %v", facts.FirstBytes, facts.Err)
 	}
 }

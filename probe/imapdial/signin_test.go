@@ -95,6 +95,9 @@ func TestSignInDialogs(t *testing.T) {
 			acct: imapdial.Account{User: "alice"}, pass: canary, reason: imapdial.LoginDisabled},
 		{name: "a password with a line end is not sent by LOGIN", dialog: dialog("IMAP4rev1"),
 			acct: imapdial.Account{User: "alice"}, pass: "a\r\nA2 DELETE x", reason: imapdial.Unsendable},
+		{name: "a BYE in place of an answer is one, even if the connection stays open", dialog: faulty.Dialog{ImplicitTLS: true, TLS: cfg, On: map[string]func(*faulty.Conn, string, string){
+			"AUTHENTICATE": func(c *faulty.Conn, _, _ string) { c.Line("* BYE [UNAVAILABLE] later"); c.Stall() }}},
+			acct: imapdial.Account{User: "alice"}, pass: canary, reason: imapdial.Interrupted, code: "UNAVAILABLE"},
 		{name: "a broken exchange", dialog: faulty.Dialog{ImplicitTLS: true, TLS: cfg, On: map[string]func(*faulty.Conn, string, string){
 			"AUTHENTICATE": func(c *faulty.Conn, _, _ string) { c.Cut() }}},
 			acct: imapdial.Account{User: "alice"}, pass: canary, reason: imapdial.Interrupted},

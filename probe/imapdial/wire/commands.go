@@ -12,8 +12,9 @@ type commands struct {
 	pending []command
 
 	line    []byte // the command that is being sent, literals folded
+	part    int    // where what follows its last literal begins in line
 	literal int64  // octets of its literal still to pass
-	started bool   // its tag is among pending
+	started bool   // its first part was looked at
 }
 
 type command struct {
@@ -40,7 +41,7 @@ func (c *commands) sent(p []byte) []string {
 		p = p[end:]
 		if c.endOfLine() {
 			complete = append(complete, string(c.line))
-			c.line, c.started = c.line[:0], false
+			c.line, c.part, c.started = c.line[:0], 0, false
 		}
 	}
 	return complete
@@ -48,16 +49,17 @@ func (c *commands) sent(p []byte) []string {
 
 // endOfLine looks at a line that has been written whole, and reports whether it ends the command.
 func (c *commands) endOfLine() bool {
-	c.line = bytes.TrimRight(c.line, "\r\n")
+	part := bytes.TrimRight(c.line[c.part:], "\r\n")
+	c.line = c.line[:c.part+len(part)]
 	if !c.started {
 		c.start()
 	}
-	n, ok := literalSize(c.line)
+	n, ok := literalSize(part)
 	if !ok {
 		return true
 	}
-	c.literal = n
-	if c.line[len(c.line)-2] != '+' { // RFC 9051 section 4.3: the server must consent
+	c.literal, c.part = n, len(c.line)
+	if part[len(part)-2] != '+' { // RFC 9051 section 4.3: the server must consent
 		c.expectConsent()
 	}
 	return false

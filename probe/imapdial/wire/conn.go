@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Conn struct {
 	hook       func(string)
 	in         inbound     // the reader's
 	stopped    atomic.Bool // what is buffered is not handed out any more
+	cutShort   atomic.Bool // a literal ended in an error while it was handed out
 
 	mu         sync.Mutex // guards what follows
 	commands   commands
@@ -138,7 +140,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.watch.writing = true
 	c.watch.moved()
-	c.watch.arm(true)
+	c.arm()
 	c.mu.Unlock()
 
 	n, err := c.conn.Write(p)
@@ -188,10 +190,11 @@ func (c *Conn) Close() error {
 	c.watch.timer.Stop()
 	ended := c.err != nil
 	c.mu.Unlock()
+	err := c.conn.Close()
 	if ended {
-		return nil // end has closed it
+		return nil // Err says what matters
 	}
-	return c.conn.Close()
+	return err
 }
 
 // LocalAddr returns the address on this side.
@@ -203,8 +206,17 @@ func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 // SetDeadline does nothing: the idle time-out takes the place of the library's deadlines.
 func (c *Conn) SetDeadline(time.Time) error { return nil }
 
-// SetReadDeadline does nothing, as SetDeadline.
-func (c *Conn) SetReadDeadline(time.Time) error { return nil }
-
 // SetWriteDeadline does nothing, as SetDeadline.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetReadDeadline sets no deadline either, but it may end the goroutine that calls it, which is the library's reader.
+//
+// When a literal of FETCH ends in an error, whoever reads it goes on reading it (FetchCommand.Close does, to skip it), while
+// the library's reader wakes up and looks into the same bufio.Reader: a data race. The reader's next step is to set a deadline. It
+// has nothing left to do but what its deferred calls do, which complete all commands with an error and close the connection.
+func (c *Conn) SetReadDeadline(time.Time) error {
+	if c.cutShort.CompareAndSwap(true, false) {
+		runtime.Goexit()
+	}
+	return nil
+}

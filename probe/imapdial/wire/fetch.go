@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"time"
 )
@@ -14,7 +15,7 @@ type fetchList struct {
 }
 
 // fetchUpToLiteral writes a segment that ends in a literal of n octets, and reports whether the library is to get that.
-func (m *mender) fetchUpToLiteral(r *response, n int64) bool {
+func (m *mender) fetchUpToLiteral(r *incoming, n int64) bool {
 	m.text, m.tokens = r.held, r.lexer.tokens
 	name := m.fetchItems(r)
 	if name == nil {
@@ -34,7 +35,7 @@ func (m *mender) fetchUpToLiteral(r *response, n int64) bool {
 }
 
 // fetchToEnd writes the last segment. A response of which nothing remains is no answer, and is not passed.
-func (m *mender) fetchToEnd(r *response) {
+func (m *mender) fetchToEnd(r *incoming) {
 	m.fetchItems(r)
 	if r.list.opened {
 		m.write(")\r\n")
@@ -42,22 +43,22 @@ func (m *mender) fetchToEnd(r *response) {
 }
 
 // fetchItems writes the items of a segment that go-imap can read. If the last one lacks its value, it returns its name.
-func (m *mender) fetchItems(r *response) (name []byte) {
+func (m *mender) fetchItems(r *incoming) (name []byte) {
 	i := 0
 	if !r.list.begun {
 		r.list.begun = true
-		r.list.closed = !m.have(0, open)
+		r.list.closed = !m.have(0, tokenOpen)
 		i = 1
 	}
 	for i < len(m.tokens) && !r.list.closed {
 		switch {
-		case m.have(i, shut):
+		case m.have(i, tokenShut):
 			r.list.closed = true
-		case !m.have(i, atom):
+		case !m.have(i, tokenAtom):
 			i = m.skip(i)
 		case i+1 == len(m.tokens):
 			return m.raw(i)
-		case m.have(i+1, shut):
+		case m.have(i+1, tokenShut):
 			m.note("a FETCH item was left out", m.raw(i))
 			i++
 		default:
@@ -69,7 +70,7 @@ func (m *mender) fetchItems(r *response) (name []byte) {
 }
 
 // fetchItem writes the item whose name is token i, or leaves it out: what is not there is unknown, and go-imap dies of less.
-func (m *mender) fetchItem(r *response, i int) {
+func (m *mender) fetchItem(r *incoming, i int) {
 	mark := m.mark()
 	m.separate(r)
 	if !m.fetchValue(m.raw(i), i+1) {
@@ -81,7 +82,7 @@ func (m *mender) fetchItem(r *response, i int) {
 }
 
 // separate writes what stands before an item.
-func (m *mender) separate(r *response) {
+func (m *mender) separate(r *incoming) {
 	if r.list.opened {
 		m.write(" ")
 		return
@@ -96,14 +97,14 @@ func (m *mender) fetchValue(name []byte, i int) bool {
 	case is(name, "UID"):
 		return m.number(i, 32) && m.raw(i)[0] != '0' && m.plainItem("UID ", i)
 	case is(name, "FLAGS"):
-		if !m.have(i, open) && !m.isNIL(i) {
+		if !m.have(i, tokenOpen) && !m.isNIL(i) {
 			return false
 		}
 		m.write("FLAGS ")
-		m.flags(i)
+		m.flags(i, math.MaxInt)
 		return true
 	case is(name, "INTERNALDATE"):
-		if !m.have(i, quoted) || !isDateTime(m.raw(i)) {
+		if !m.have(i, tokenQuoted) || !isDateTime(m.raw(i)) {
 			return false
 		}
 		m.write("INTERNALDATE ")
@@ -112,7 +113,7 @@ func (m *mender) fetchValue(name []byte, i int) bool {
 	case is(name, "RFC822.SIZE"):
 		return m.number(i, 63) && m.plainItem("RFC822.SIZE ", i)
 	case is(name, "MODSEQ"):
-		if !m.have(i, open) || !m.number(i+1, 64) || !m.have(i+2, shut) {
+		if !m.have(i, tokenOpen) || !m.number(i+1, 64) || !m.have(i+2, tokenShut) {
 			return false
 		}
 		m.write("MODSEQ (")
@@ -150,7 +151,7 @@ func (m *mender) sectionValue(name []byte, i int) bool {
 	case m.isNIL(i):
 		m.writeBytes(name)
 		m.write(" NIL")
-	case m.have(i, quoted):
+	case m.have(i, tokenQuoted):
 		m.writeBytes(name)
 		m.write(" ")
 		m.writeString(i)

@@ -9,18 +9,18 @@ import (
 type kind uint8
 
 const (
-	unknown kind = iota // its first line is not complete
-	line                // one line without literals: status responses, continuation requests, counts, and what is no response
-	numbers             // one line that may be long: SEARCH and SORT
-	fetch               // FETCH: literals may be large
-	data                // other data; literals are short strings
+	kindUnknown kind = iota // its first line is not complete
+	kindLine                // one line without literals: status responses, continuation requests, counts, and what is no response
+	kindNumbers             // one line that may be long: SEARCH and SORT
+	kindFetch               // FETCH: literals may be large
+	kindData                // other data; literals are short strings
 )
 
 // lexed reports whether the response consists of tokens, and so may hold literals.
-func (k kind) lexed() bool { return k == fetch || k == data }
+func (k kind) lexed() bool { return k == kindFetch || k == kindData }
 
-// A response is what is held of one from the server. FETCH is held in segments, from one streamed literal to the next.
-type response struct {
+// An incoming response is what is held of one from the server. FETCH is held in segments, from one streamed literal to the next.
+type incoming struct {
 	kind      kind
 	word      string // of data: its name in upper case
 	number    uint32 // of FETCH
@@ -34,11 +34,11 @@ type response struct {
 }
 
 // started reports whether octets of the response came.
-func (r *response) started() bool { return r.octets > 0 }
+func (r *incoming) started() bool { return r.octets > 0 }
 
 // limit returns how many octets the response may have.
-func (r *response) limit(lineLimit int) int {
-	if r.kind == numbers || r.kind == unknown && hasNumbers(r.held) {
+func (r *incoming) limit(lineLimit int) int {
+	if r.kind == kindNumbers || r.kind == kindUnknown && hasNumbers(r.held) {
 		return lineLimit * searchLines
 	}
 	return lineLimit
@@ -52,50 +52,50 @@ func hasNumbers(text []byte) bool {
 }
 
 // classify finds the kind by the first line, and where the lexer begins.
-func (r *response) classify(text []byte) {
+func (r *incoming) classify(text []byte) {
 	tag, rest := cutWord(text)
 	word, rest := cutWord(rest)
 	switch {
 	case string(tag) != "*" || isStatus(word):
-		r.kind = line
+		r.kind = kindLine
 		return
 	case is(word, "SEARCH") || is(word, "SORT"):
-		r.kind = numbers
+		r.kind = kindNumbers
 		return
 	}
-	r.kind = data
+	r.kind = kindData
 	if n, err := strconv.ParseUint(string(word), 10, 32); err == nil {
 		r.number = uint32(n)
 		word, rest = cutWord(rest)
 	}
 	switch {
 	case is(word, "FETCH"):
-		r.kind = fetch
+		r.kind = kindFetch
 	case is(word, "EXISTS") || is(word, "RECENT") || is(word, "EXPUNGE"):
-		r.kind = line
+		r.kind = kindLine
 	default:
 		r.word = upper(word)
 	}
-	r.lexer.brackets = r.kind == fetch
+	r.lexer.brackets = r.kind == kindFetch
 	r.lexer.listing = r.word == "LIST"
 	r.lexer.begin(len(text) - len(rest))
 }
 
 // nextSegment makes room for what follows a literal that streams through.
-func (r *response) nextSegment() {
+func (r *incoming) nextSegment() {
 	r.held = r.held[:0]
 	r.lineStart = 0
 	r.lexer.nextSegment()
 }
 
 // reset makes ready for the next response.
-func (r *response) reset() {
+func (r *incoming) reset() {
 	held, shown, lexer := r.held[:0], r.shown[:0], r.lexer
 	if cap(held) > maxIdleBuffer || cap(shown) > maxIdleBuffer {
 		held, shown = nil, nil
 	}
 	lexer.reset()
-	*r = response{held: held, shown: shown, lexer: lexer}
+	*r = incoming{held: held, shown: shown, lexer: lexer}
 }
 
 // cutWord returns the first word of text and what follows the spaces behind it.

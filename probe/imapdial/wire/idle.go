@@ -21,9 +21,10 @@ func (w *watchdog) moved() { w.last = time.Now() }
 // not read, because those who use it are busy, is not the server's fault.
 func (w *watchdog) due(pending bool) bool { return w.writing || w.reading && pending }
 
-// arm starts the timer when it is not running.
-func (w *watchdog) arm(pending bool) {
-	if !w.armed && w.due(pending) {
+// arm starts the timer when it is not running and has to. mu is held.
+func (c *Conn) arm() {
+	w := &c.watch
+	if !w.armed && !c.closed && w.due(c.commands.oldest() != "") {
 		w.armed = true
 		w.timer.Reset(w.limit)
 	}

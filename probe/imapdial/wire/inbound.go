@@ -28,8 +28,9 @@ type inbound struct {
 	literal int64 // octets of a literal that pass through
 	swallow bool  // they go nowhere: its item was left out
 
-	response response
+	response incoming
 	ended    error // what Read says from now on
+	failed   bool  // Read has said an error within a literal
 }
 
 func (in *inbound) init(c *Conn, o Options) {
@@ -44,12 +45,21 @@ func (in *inbound) init(c *Conn, o Options) {
 // Read hands out what the library may see. The errors are those of Err, io.EOF when the server closed the connection
 // between two responses with nothing pending, and net.ErrClosed after Close.
 func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.next(p)
+	if err != nil && c.in.literal > 0 && !c.in.swallow && c.in.unreadOut() == 0 && !c.in.failed {
+		c.in.failed = true
+		c.cutShort.Store(true)
+	}
+	return n, err
+}
+
+func (c *Conn) next(p []byte) (int, error) {
 	in := &c.in
 	for {
 		switch {
 		case c.stopped.Load():
 			return 0, c.stopReason()
-		case in.outRead < len(in.mender.out):
+		case in.unreadOut() > 0:
 			n := copy(p, in.mender.out[in.outRead:])
 			in.outRead += n
 			return n, nil
@@ -69,6 +79,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+func (in *inbound) unreadOut() int { return len(in.mender.out) - in.outRead }
 
 // stopReason returns what ended the connection on this side.
 func (c *Conn) stopReason() error {
@@ -109,7 +121,7 @@ func (c *Conn) fill() error {
 	c.mu.Lock()
 	c.watch.reading = true
 	c.watch.moved()
-	c.watch.arm(c.commands.oldest() != "")
+	c.arm()
 	c.mu.Unlock()
 
 	n, err := c.conn.Read(in.buf)
@@ -202,7 +214,7 @@ func (c *Conn) endOfLine() error {
 	r := &in.response
 	part := r.held[r.lineStart:]
 	part = bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r"))
-	if r.kind == unknown {
+	if r.kind == kindUnknown {
 		r.classify(part)
 	}
 	if c.wantsText() {
@@ -219,7 +231,7 @@ func (c *Conn) endOfLine() error {
 	if !isLiteral {
 		return c.endOfResponse(text)
 	}
-	if r.kind != fetch || r.lexer.depth != 1 {
+	if r.kind != kindFetch || r.lexer.depth != 1 {
 		return c.holdLiteral(n)
 	}
 	if n > c.limits.Literal {
@@ -270,29 +282,38 @@ func (c *Conn) endOfResponse(text []byte) error {
 
 // counts are the responses to the commands under way.
 type counts struct {
-	untagged, listed int
-	octets           int64 // all but FETCH
+	untagged, listed                  int
+	listedOctets, search, otherOctets int
 }
 
 // count holds a response against the bounds on what one command may bring.
-func (c *Conn) count(r *response) error {
+func (c *Conn) count(r *incoming) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := &c.counts
 	n.untagged++
-	if r.kind != fetch {
-		n.octets += int64(r.octets)
-	}
-	if r.word == "LIST" {
-		n.listed++
-	}
 	switch {
-	case n.untagged > c.limits.Untagged:
-		return &LimitError{What: "responses to one command", Limit: int64(c.limits.Untagged)}
-	case n.listed > maxListed:
-		return &LimitError{What: "mailboxes in answer to one command", Limit: maxListed}
-	case n.octets > maxDataOctets:
-		return &LimitError{What: "octets in answer to one command, messages left out", Limit: maxDataOctets}
+	case r.kind == kindNumbers:
+		n.search += r.octets
+	case r.word == "LIST":
+		n.listed++
+		n.listedOctets += r.octets
+	case dataMenders[r.word] != nil:
+		n.otherOctets += r.octets
+	}
+	for _, bound := range []struct {
+		have, limit int
+		what        string
+	}{
+		{n.untagged, c.limits.Untagged, "responses to one command"},
+		{n.listed, maxListed, "mailboxes in answer to one command"},
+		{n.listedOctets, listLines * c.limits.Line, "octets of LIST in answer to one command"},
+		{n.search, searchLines * c.limits.Line, "octets of search results in answer to one command"},
+		{n.otherOctets, otherLines * c.limits.Line, "octets in answer to one command, messages left out"},
+	} {
+		if bound.have > bound.limit {
+			return &LimitError{What: bound.what, Limit: int64(bound.limit)}
+		}
 	}
 	return nil
 }

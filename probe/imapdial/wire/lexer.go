@@ -10,12 +10,12 @@ import (
 type tokenKind uint8
 
 const (
-	atom    tokenKind = iota // everything that is nothing else, up to a space or a parenthesis
-	quoted                   // start and end are those of what stands between the quotes
-	literal                  // start and end are those of its octets
-	open
-	shut
-	broken // a quoted string or a bracket that its line does not close
+	tokenAtom    tokenKind = iota // everything that is nothing else, up to a space or a parenthesis
+	tokenQuoted                   // start and end are those of what stands between the quotes
+	tokenLiteral                  // start and end are those of its octets
+	tokenOpen
+	tokenShut
+	tokenBroken // a quoted string or a bracket that its line does not close
 )
 
 // A token is a piece of a response. spaced: a space precedes it.
@@ -66,14 +66,14 @@ func (l *lexer) line(text []byte) (size int64, isLiteral bool, err error) {
 			if l.depth++; l.depth > l.maxDepth {
 				return 0, false, &LimitError{What: "levels of parentheses in one response", Limit: int64(l.maxDepth)}
 			}
-			l.add(open, l.pos, l.pos+1)
+			l.add(tokenOpen, l.pos, l.pos+1)
 		case ')':
 			if l.depth == 0 {
-				l.add(atom, l.pos, l.pos+1)
+				l.add(tokenAtom, l.pos, l.pos+1)
 				break
 			}
 			l.depth--
-			l.add(shut, l.pos, l.pos+1)
+			l.add(tokenShut, l.pos, l.pos+1)
 		case '"':
 			l.quoted(text)
 		default:
@@ -85,7 +85,7 @@ func (l *lexer) line(text []byte) (size int64, isLiteral bool, err error) {
 		}
 		l.spaced = false
 	}
-	if n := len(l.tokens); n > 0 && l.tokens[n-1].kind == broken {
+	if n := len(l.tokens); n > 0 && l.tokens[n-1].kind == tokenBroken {
 		if _, ambiguous := literalSize(text); ambiguous {
 			// Either the quote is stray and a literal follows, or the braces are text. Both happen; a wrong guess would
 			// take the text of a message for responses.
@@ -103,16 +103,16 @@ func (l *lexer) add(k tokenKind, start, end int) {
 func (l *lexer) quoted(text []byte) {
 	if l.listing && bytes.HasPrefix(text[l.pos:], []byte(`"\" `)) {
 		// A delimiter whose backslash is not escaped. In its place no string can begin with a quote and a space.
-		l.add(quoted, l.pos+1, l.pos+2)
+		l.add(tokenQuoted, l.pos+1, l.pos+2)
 		l.pos++
 		return
 	}
 	end := closingQuote(text, l.pos)
 	if end < 0 {
-		l.add(broken, l.pos, len(text))
+		l.add(tokenBroken, l.pos, len(text))
 		return
 	}
-	l.add(quoted, l.pos+1, end)
+	l.add(tokenQuoted, l.pos+1, end)
 	l.pos = end + 1
 }
 
@@ -133,14 +133,14 @@ func (l *lexer) atom(text []byte) {
 	for i := l.pos; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == ' ' || c == '(' || c == ')':
-			l.add(atom, l.pos, i)
+			l.add(tokenAtom, l.pos, i)
 			return
 		case c == '[' && l.brackets && l.depth == 1:
 			l.section(text, i)
 			return
 		}
 	}
-	l.add(atom, l.pos, len(text))
+	l.add(tokenAtom, l.pos, len(text))
 }
 
 // section ends the name of a FETCH item behind its section and origin octet, such as BODY[HEADER.FIELDS ("A")]<0>.
@@ -149,7 +149,7 @@ func (l *lexer) section(text []byte, bracket int) {
 		switch text[i] {
 		case '"':
 			if i = closingQuote(text, i); i < 0 {
-				l.add(broken, l.pos, len(text))
+				l.add(tokenBroken, l.pos, len(text))
 				return
 			}
 		case ']':
@@ -159,11 +159,11 @@ func (l *lexer) section(text []byte, bracket int) {
 					i += n + 1
 				}
 			}
-			l.add(atom, l.pos, i)
+			l.add(tokenAtom, l.pos, i)
 			return
 		}
 	}
-	l.add(broken, l.pos, len(text))
+	l.add(tokenBroken, l.pos, len(text))
 }
 
 // announced reports whether text, from a place where a value may begin to the end of the line, announces a literal: {n}, or
@@ -185,7 +185,7 @@ func announced(text []byte) (size int64, ok bool, err error) {
 }
 
 // literalAt begins a literal whose octets will be held from start on.
-func (l *lexer) literalAt(start int) { l.add(literal, start, start) }
+func (l *lexer) literalAt(start int) { l.add(tokenLiteral, start, start) }
 
 // literalHeld ends it.
 func (l *lexer) literalHeld(end int) {

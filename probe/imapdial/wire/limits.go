@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -29,26 +30,31 @@ const (
 	defaultIdle = 2 * time.Minute
 )
 
-// Bounds that no caller needs to set.
+// Bounds that no caller needs to set. go-imap collects what these count in memory.
 const (
-	// searchLines is how many times the bound of a line a list of numbers may have: without ESEARCH the answer for
-	// a million messages is one line of 8 MiB.
+	// searchLines is how many times the bound of a line the search results of one command may have: without ESEARCH
+	// the answer for a million messages is one line of 8 MiB.
 	searchLines = 8
-	// maxDataOctets bounds the responses to one command that go-imap collects in memory, all but FETCH.
-	maxDataOctets = 64 << 20
-	// maxListed bounds the LIST responses to one command: go-imap holds some 250 octets for the shortest of them.
+	// otherLines is the same for QUOTA and all else that is neither LIST nor FETCH. Some kilobytes are usual.
+	otherLines = 4
+	// listLines is the same for LIST, and maxListed the number of responses: of the shortest go-imap makes 250 octets.
+	listLines = 64
 	maxListed = 250_000
+	// maxAttributes bounds the attributes of one mailbox. Fewer are defined.
+	maxAttributes = 50
 	// maxMended bounds the table of mailbox names that had to be replaced, by count, and maxMendedOctets by size.
 	maxMended       = 10_000
 	maxMendedOctets = 1 << 20
 	// maxCodeSet bounds the UID sets of COPYUID: go-imap inserts each range into a sorted slice, which takes
 	// quadratic time when a server lists them backwards. Ours have at most 8 KiB.
 	maxCodeSet = 32 << 10
+	// maxLine bounds Limits.Line: tokens have offsets of 32 bits.
+	maxLine = math.MaxInt32
 )
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Line:     orDefault(l.Line, defaultLine),
+		Line:     min(orDefault(l.Line, defaultLine), maxLine),
 		Literal:  orDefault(l.Literal, defaultLiteral),
 		Untagged: orDefault(l.Untagged, defaultUntagged),
 		Depth:    orDefault(l.Depth, defaultDepth),

@@ -10,12 +10,12 @@ import (
 func (m *mender) list() (bool, error) {
 	i := 0
 	m.write(" ")
-	if m.have(0, open) || m.isNIL(0) && len(m.tokens) > 2 {
-		i = m.flags(0)
+	if m.have(0, tokenOpen) || m.isNIL(0) && len(m.tokens) > 2 {
+		i = m.flags(0, maxAttributes)
 	} else {
 		m.write("()")
 	}
-	if !m.isString(i) && !m.have(i, atom) {
+	if !m.isString(i) && !m.have(i, tokenAtom) {
 		return false, nil
 	}
 	m.write(" ")
@@ -47,7 +47,7 @@ func (m *mender) delimiter(i int) {
 // extendedData returns where a list at the end of the response begins, after the name at i, or the number of tokens.
 func (m *mender) extendedData(i int) int {
 	for j := i + 1; j < len(m.tokens); j++ {
-		if m.have(j, open) && m.tokens[j].spaced && m.skip(j) == len(m.tokens) {
+		if m.have(j, tokenOpen) && m.tokens[j].spaced && m.skip(j) == len(m.tokens) {
 			return j
 		}
 	}
@@ -60,18 +60,18 @@ func (m *mender) mailboxOf(i, end int) (ok bool, err error) {
 	switch {
 	case i >= end:
 		return false, nil
-	case end == i+1 && !m.have(i, broken):
+	case end == i+1 && !m.have(i, tokenBroken):
 		return true, m.mailbox(m.value(i))
 	}
-	words := slices.IndexFunc(m.tokens[i:end], func(t token) bool { return t.kind != atom }) < 0
+	words := slices.IndexFunc(m.tokens[i:end], func(t token) bool { return t.kind != tokenAtom }) < 0
 	if words {
 		return true, m.mailbox(m.span(i, end))
 	}
 	start, stop := m.tokens[i].start, m.tokens[end-1].end
-	if m.have(i, quoted) {
+	if m.have(i, tokenQuoted) {
 		start--
 	}
-	if m.have(end-1, quoted) {
+	if m.have(end-1, tokenQuoted) {
 		stop++
 	}
 	return true, m.replacement(m.text[start:stop])
@@ -80,7 +80,7 @@ func (m *mender) mailboxOf(i, end int) (ok bool, err error) {
 // childInfo writes CHILDINFO (RFC 5258 section 4) if it is in the list that begins at i.
 func (m *mender) childInfo(i int) {
 	for j := i + 1; j+1 < len(m.tokens); j = m.skip(j + 1) {
-		if !is(m.value(j), "CHILDINFO") || !m.have(j+1, open) {
+		if !is(m.value(j), "CHILDINFO") || !m.have(j+1, tokenOpen) {
 			continue
 		}
 		m.write(` ("CHILDINFO" (`)
@@ -109,7 +109,7 @@ var statusBits = map[string]int{
 // status writes STATUS without the items that go-imap cannot read.
 func (m *mender) status() (bool, error) {
 	i := m.extendedData(0)
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return false, nil
 	}
 	m.write(" ")
@@ -152,7 +152,7 @@ func (m *mender) namespace() (bool, error) {
 	i := 0
 	for range 3 {
 		m.write(" ")
-		if !m.have(i, open) {
+		if !m.have(i, tokenOpen) {
 			m.write("NIL")
 			i++
 			continue
@@ -168,7 +168,7 @@ func (m *mender) namespace() (bool, error) {
 func (m *mender) namespaceOf(i, end int) {
 	var starts []int
 	for ; i < end; i = m.skip(i) {
-		if m.have(i, open) && m.isString(i+1) && (m.have(i+2, quoted) || m.isNIL(i+2)) {
+		if m.have(i, tokenOpen) && m.isString(i+1) && (m.have(i+2, tokenQuoted) || m.isNIL(i+2)) {
 			starts = append(starts, i)
 		}
 	}
@@ -192,7 +192,7 @@ func (m *mender) namespaceOf(i, end int) {
 
 // quota writes QUOTA (RFC 9208 section 5.1.2) without the resources whose numbers make no sense.
 func (m *mender) quota() (bool, error) {
-	if !m.isString(0) && !m.have(0, atom) || !m.have(1, open) {
+	if !m.isString(0) && !m.have(0, tokenAtom) || !m.have(1, tokenOpen) {
 		return false, nil
 	}
 	m.write(" ")
@@ -200,7 +200,7 @@ func (m *mender) quota() (bool, error) {
 	m.write(" (")
 	first, end := true, m.skip(1)
 	for i := 2; i+2 < end; i += 3 {
-		if !m.have(i, atom) || !isAtom(m.raw(i)) || !m.number(i+1, 63) || !m.number(i+2, 63) {
+		if !m.have(i, tokenAtom) || !isAtom(m.raw(i)) || !m.number(i+1, 63) || !m.number(i+2, 63) {
 			m.note("a quota with an impossible value was left out", m.span(i, i+3))
 			continue
 		}
@@ -232,7 +232,7 @@ func (m *mender) quotaRoot() (bool, error) {
 
 // id writes ID (RFC 2971 section 3.2) without the fields that are NIL.
 func (m *mender) id() (bool, error) {
-	if !m.have(0, open) {
+	if !m.have(0, tokenOpen) {
 		m.write(" NIL")
 		return true, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,15 +41,15 @@ type mender struct {
 }
 
 // mend writes what the library may see of a complete response. Errors: *LimitError, *SyntaxError.
-func (m *mender) mend(r *response, text []byte) error {
+func (m *mender) mend(r *incoming, text []byte) error {
 	m.text, m.tokens = text, r.lexer.tokens
 	switch r.kind {
-	case line:
+	case kindLine:
 		return m.line(text)
-	case numbers:
+	case kindNumbers:
 		m.numbers(text)
 		return nil
-	case fetch:
+	case kindFetch:
 		m.fetchToEnd(r)
 		return nil
 	}
@@ -136,7 +137,7 @@ func (m *mender) raw(i int) []byte {
 // value returns what the atom or string i means.
 func (m *mender) value(i int) []byte {
 	b := m.raw(i)
-	if !m.have(i, quoted) || bytes.IndexByte(b, '\\') < 0 {
+	if !m.have(i, tokenQuoted) || bytes.IndexByte(b, '\\') < 0 {
 		return b
 	}
 	var plain []byte
@@ -150,13 +151,13 @@ func (m *mender) value(i int) []byte {
 }
 
 // isNIL takes any case: servers that write nil are known.
-func (m *mender) isNIL(i int) bool { return m.have(i, atom) && is(m.raw(i), "NIL") }
+func (m *mender) isNIL(i int) bool { return m.have(i, tokenAtom) && is(m.raw(i), "NIL") }
 
-func (m *mender) isString(i int) bool { return m.have(i, quoted) || m.have(i, literal) }
+func (m *mender) isString(i int) bool { return m.have(i, tokenQuoted) || m.have(i, tokenLiteral) }
 
 // number reports whether token i is a number of at most bits bits, the sign left out.
 func (m *mender) number(i, bits int) bool {
-	if !m.have(i, atom) {
+	if !m.have(i, tokenAtom) {
 		return false
 	}
 	_, ok := number(m.raw(i), bits)
@@ -177,9 +178,9 @@ func (m *mender) skip(i int) int {
 	depth := 0
 	for ; i < len(m.tokens); i++ {
 		switch m.tokens[i].kind {
-		case open:
+		case tokenOpen:
 			depth++
-		case shut:
+		case tokenShut:
 			depth--
 		}
 		if depth <= 0 {
@@ -191,7 +192,7 @@ func (m *mender) skip(i int) int {
 
 // writeString writes the string i as it came. go-imap takes any octet in one.
 func (m *mender) writeString(i int) {
-	if m.have(i, literal) {
+	if m.have(i, tokenLiteral) {
 		m.write(fmt.Sprintf("{%d}\r\n", len(m.raw(i))))
 		m.writeBytes(m.raw(i))
 		return
@@ -221,24 +222,23 @@ func isFlag(b []byte) bool {
 	return isAtom(name) || system && string(name) == "*"
 }
 
-// flags writes the list of flags that begins at i and returns the index behind it.
-func (m *mender) flags(i int) int {
+// flags writes the list of flags or attributes that begins at i, the first limit of them, and returns the index behind it.
+func (m *mender) flags(i, limit int) int {
 	m.write("(")
 	end := m.skip(i)
-	if m.have(i, open) {
-		first := true
-		for ; i < end; i++ {
-			switch t := m.tokens[i]; {
-			case t.kind == open || t.kind == shut:
+	if m.have(i, tokenOpen) {
+		for written := 0; i < end && written < limit; i++ {
+			switch {
+			case m.have(i, tokenOpen) || m.have(i, tokenShut):
 				continue
 			case !isFlag(m.value(i)):
 				m.note("a flag that no command can carry was left out", m.value(i))
 				continue
 			}
-			if !first {
+			if written > 0 {
 				m.write(" ")
 			}
-			first = false
+			written++
 			m.writeBytes(m.value(i))
 		}
 	}
@@ -248,7 +248,7 @@ func (m *mender) flags(i int) int {
 
 func (m *mender) flagsData() (bool, error) {
 	m.write(" ")
-	m.flags(0)
+	m.flags(0, math.MaxInt)
 	return true, nil
 }
 

@@ -6,12 +6,12 @@ package wire
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
 )
@@ -229,23 +229,22 @@ func (r *Raw) Start(untagged *[]Response, args ...Arg) (tag string, tagged Respo
 	return tag, Response{}, r.bw.Flush()
 }
 
-// Await reads up to the next continuation request or the tagged answer to tag, whichever comes first. A BYE
-// ends the wait too, when the connection ends after it: it is then the answer, with Tag "*".
+// Await reads up to the next continuation request or the tagged answer to tag, whichever comes first. A server that says
+// BYE has shortly to end: when no answer comes then, BYE is the answer, with Tag "*".
 func (r *Raw) Await(tag string, untagged *[]Response) (Response, error) {
 	var bye Response
 	for n := 0; ; n++ {
 		resp, err := r.ReadResponse()
-		if err != nil {
-			if bye.Status != "" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-				return bye, nil
-			}
-			return Response{}, err
-		}
 		switch {
+		case err != nil && bye.Status != "":
+			return bye, nil
+		case err != nil:
+			return Response{}, err
 		case resp.Tag == tag, resp.Tag == "+":
 			return resp, nil
 		case resp.Status == "BYE":
 			bye = resp
+			r.conn.SetReadDeadline(time.Now().Add(byeWait))
 		}
 		if n >= rawUntagged {
 			return Response{}, ErrTooManyResponses
@@ -255,6 +254,9 @@ func (r *Raw) Await(tag string, untagged *[]Response) (Response, error) {
 		}
 	}
 }
+
+// byeWait is how long after a BYE the answer to a command may still come (RFC 9051 section 7.1.5).
+const byeWait = 2 * time.Second
 
 // Do sends a command and returns its answer and the untagged responses that came with it. NO and BAD are answers, not errors. An
 // unexpected continuation request is the answer too (Tag "+").

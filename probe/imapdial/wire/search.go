@@ -76,8 +76,8 @@ func (m *mender) eachNumber(text []byte, f func(n uint32, digits []byte)) {
 func (m *mender) esearch() (bool, error) {
 	i := 0
 	var tag []byte // go-imap cannot do without; the empty one fits every search
-	if m.have(0, open) {
-		if !is(m.raw(1), "TAG") || !m.isString(2) && !m.have(2, atom) || !m.have(3, shut) {
+	if m.have(0, tokenOpen) {
+		if !is(m.raw(1), "TAG") || !m.isString(2) && !m.have(2, tokenAtom) || !m.have(3, tokenShut) {
 			return false, nil
 		}
 		tag = m.value(2)
@@ -86,7 +86,7 @@ func (m *mender) esearch() (bool, error) {
 	m.write(" (TAG ")
 	m.writeQuoted(tag)
 	m.write(")")
-	if m.have(i, atom) && is(m.raw(i), "UID") {
+	if m.have(i, tokenAtom) && is(m.raw(i), "UID") {
 		m.write(" UID")
 		i++
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"strings"
 )
 
@@ -194,7 +195,7 @@ func (m *mender) permanentFlags(arg []byte) bool {
 	text, tokens := m.text, m.tokens
 	m.text, m.tokens = arg, l.tokens
 	m.write(" ")
-	m.flags(0)
+	m.flags(0, math.MaxInt)
 	m.text, m.tokens = text, tokens
 	return true
 }

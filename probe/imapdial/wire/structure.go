@@ -31,7 +31,7 @@ func (m *mender) nstrings(i, n int) (int, bool) {
 }
 
 func (m *mender) envelope(i int) (int, bool) {
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return i, false
 	}
 	m.write("(")
@@ -47,7 +47,7 @@ func (m *mender) envelope(i int) (int, bool) {
 	}
 	m.write(" ")
 	i, ok = m.nstrings(i, 2) // in-reply-to, message-id
-	if !ok || !m.have(i, shut) {
+	if !ok || !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")
@@ -59,20 +59,20 @@ func (m *mender) addresses(i int) (int, bool) {
 		m.write("NIL")
 		return i + 1, true
 	}
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return i, false
 	}
 	m.write("(")
-	for i++; m.have(i, open); {
+	for i++; m.have(i, tokenOpen); {
 		m.write("(")
 		var ok bool
-		if i, ok = m.nstrings(i+1, 4); !ok || !m.have(i, shut) {
+		if i, ok = m.nstrings(i+1, 4); !ok || !m.have(i, tokenShut) {
 			return i, false
 		}
 		m.write(")")
 		i++
 	}
-	if !m.have(i, shut) {
+	if !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")
@@ -80,7 +80,7 @@ func (m *mender) addresses(i int) (int, bool) {
 }
 
 func (m *mender) body(i int) (int, bool) {
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return i, false
 	}
 	m.write("(")
@@ -94,10 +94,10 @@ func (m *mender) body(i int) (int, bool) {
 		return i, false
 	}
 	// What else extensions may add is not read by go-imap, and not passed.
-	for i < len(m.tokens) && !m.have(i, shut) {
+	for i < len(m.tokens) && !m.have(i, tokenShut) {
 		i = m.skip(i)
 	}
-	if !m.have(i, shut) {
+	if !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")
@@ -105,10 +105,10 @@ func (m *mender) body(i int) (int, bool) {
 }
 
 func (m *mender) multipart(i int) (int, bool) {
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return i, false
 	}
-	for m.have(i, open) {
+	for m.have(i, tokenOpen) {
 		var ok bool
 		if i, ok = m.body(i); !ok {
 			return i, false
@@ -119,7 +119,7 @@ func (m *mender) multipart(i int) (int, bool) {
 	}
 	m.write(" ")
 	m.writeString(i)
-	if i++; m.have(i, shut) {
+	if i++; m.have(i, tokenShut) {
 		return i, true
 	}
 	m.write(" ")
@@ -149,7 +149,7 @@ func (m *mender) onePart(i int) (int, bool) {
 	}
 	m.write(" ")
 	m.writeBytes(m.raw(i))
-	if i++; m.have(i, shut) {
+	if i++; m.have(i, tokenShut) {
 		return i, true
 	}
 	switch {
@@ -158,7 +158,7 @@ func (m *mender) onePart(i int) (int, bool) {
 	case is(mediaType, "TEXT"):
 		i, ok = m.lines(i)
 	}
-	if !ok || m.have(i, shut) {
+	if !ok || m.have(i, tokenShut) {
 		return i, ok
 	}
 	m.write(" ")
@@ -192,7 +192,7 @@ func (m *mender) lines(i int) (int, bool) {
 // extension writes disposition, language and location, as far as they are there.
 func (m *mender) extension(i int, ok bool) (int, bool) {
 	for _, field := range []func(*mender, int) (int, bool){(*mender).disposition, (*mender).language, (*mender).nstring} {
-		if !ok || m.have(i, shut) {
+		if !ok || m.have(i, tokenShut) {
 			return i, ok
 		}
 		m.write(" ")
@@ -207,7 +207,7 @@ func (m *mender) parameters(i int) (int, bool) {
 		m.write("NIL")
 		return i + 1, true
 	}
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return i, false
 	}
 	m.write("(")
@@ -224,7 +224,7 @@ func (m *mender) parameters(i int) (int, bool) {
 		m.write(" ")
 		m.writeString(i + 1)
 	}
-	if !m.have(i, shut) {
+	if !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")
@@ -236,14 +236,14 @@ func (m *mender) disposition(i int) (int, bool) {
 		m.write("NIL")
 		return i + 1, true
 	}
-	if !m.have(i, open) || !m.isString(i+1) {
+	if !m.have(i, tokenOpen) || !m.isString(i+1) {
 		return i, false
 	}
 	m.write("(")
 	m.writeString(i + 1)
 	m.write(" ")
 	i, ok := m.parameters(i + 2)
-	if !ok || !m.have(i, shut) {
+	if !ok || !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")
@@ -252,7 +252,7 @@ func (m *mender) disposition(i int) (int, bool) {
 
 // language writes a string, a list of strings or NIL.
 func (m *mender) language(i int) (int, bool) {
-	if !m.have(i, open) {
+	if !m.have(i, tokenOpen) {
 		return m.nstring(i)
 	}
 	m.write("(")
@@ -264,7 +264,7 @@ func (m *mender) language(i int) (int, bool) {
 		first = false
 		m.writeString(i)
 	}
-	if !m.have(i, shut) {
+	if !m.have(i, tokenShut) {
 		return i, false
 	}
 	m.write(")")

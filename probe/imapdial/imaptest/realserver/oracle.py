@@ -23,7 +23,10 @@ def connect(q):
         c = imaplib.IMAP4(q["host"], q["port"], timeout=60)
         if context:
             c.starttls(context)
-    c.login(q["user"], q["password"])
+    if "AUTH=PLAIN" in c.capabilities:  # any character may be in the password
+        c.authenticate("PLAIN", lambda _: f"\0{q['user']}\0{q['password']}".encode())
+    else:
+        c.login(q["user"], q["password"])
     return c
 
 

@@ -29,9 +29,12 @@ func Require(t testing.TB, program string) string {
 	return path
 }
 
-func required(program string) bool {
+func required(program string) bool { return listed("all") || listed(program) }
+
+// listed reports whether the variable lists word.
+func listed(word string) bool {
 	list := strings.FieldsFunc(os.Getenv(requireVariable), func(r rune) bool { return r == ',' || r == ' ' })
-	return slices.Contains(list, "all") || slices.Contains(list, program)
+	return slices.Contains(list, word)
 }
 
 // find looks in the PATH, and where servers are, which ordinary users often do not have in it.
