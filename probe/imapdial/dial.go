@@ -94,7 +94,11 @@ func connect(ctx context.Context, ep Endpoint, o *Options, strict bool) *Conn {
 	}[ep.Security]
 	for _, s := range steps {
 		if err := c.bounded(ctx, s.stage, c.options.Timeout, s.do); err != nil {
-			c.facts.Err = &Error{Stage: s.stage, Endpoint: ep, Err: err}
+			stage := s.stage
+			if errors.As(err, new(*StartTLSError)) {
+				stage = StageStartTLS // where the fault lies, though it may show later
+			}
+			c.facts.Err = &Error{Stage: stage, Endpoint: ep, Err: err}
 			break
 		}
 	}
@@ -268,9 +272,24 @@ func (c *Conn) capability(context.Context) error {
 			return nil
 		}
 	}
-	caps, err := askCapabilities(c.raw)
+	caps, untagged, err := askCapabilities(c.raw)
+	if again := greetedAgain(untagged); again.Status != "" && c.facts.Endpoint.Security == STARTTLS {
+		c.facts.StartTLS.Outcome, c.facts.StartTLS.Answer = StartTLSGreetedAgain, again
+		return &StartTLSError{StartTLS: c.facts.StartTLS}
+	}
 	c.facts.Capabilities = caps
 	return err
+}
+
+// greetedAgain returns the greeting among the first responses inside TLS, if there is one: after STARTTLS none is sent (RFC 9051
+// section 6.2.1). An OK in front of the answer to CAPABILITY is one, unless it is an ALERT.
+func greetedAgain(untagged []wire.Response) wire.Response {
+	for i, r := range untagged {
+		if r.Status == "PREAUTH" || r.Status == "OK" && i == 0 && r.Code != "ALERT" {
+			return r
+		}
+	}
+	return wire.Response{}
 }
 
 // A CommandError says that the server refused a command that every IMAP server must take.
@@ -283,13 +302,14 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("the server refused %s: %s", e.Command, e.Response.Raw)
 }
 
-func askCapabilities(raw *wire.Raw) ([]string, error) {
+// askCapabilities returns the capabilities and all untagged responses to CAPABILITY (RFC 9051 section 6.1.1).
+func askCapabilities(raw *wire.Raw) (caps []string, untagged []wire.Response, err error) {
 	untagged, tagged, err := raw.Do(wire.Atom("CAPABILITY"))
 	if err != nil {
-		return nil, err
+		return nil, untagged, err
 	}
 	if tagged.Status != "OK" {
-		return nil, &CommandError{Command: "CAPABILITY", Response: tagged}
+		return nil, untagged, &CommandError{Command: "CAPABILITY", Response: tagged}
 	}
 	caps, found := tagged.Capabilities()
 	for _, r := range untagged {
@@ -298,9 +318,9 @@ func askCapabilities(raw *wire.Raw) ([]string, error) {
 		}
 	}
 	if !found {
-		return nil, &CommandError{Command: "CAPABILITY", Response: tagged}
+		return nil, untagged, &CommandError{Command: "CAPABILITY", Response: tagged}
 	}
-	return caps, nil
+	return caps, untagged, nil
 }
 
 // Facts returns what the attempt showed.

@@ -75,11 +75,12 @@ type StartTLSOutcome uint8
 const (
 	StartTLSNotTried StartTLSOutcome = iota
 	StartTLSAccepted
-	StartTLSRefused  // NO, BAD or a continuation request; see Answer
-	StartTLSClosed   // the connection was closed in answer
-	StartTLSNoAnswer // nothing within the deadline
-	StartTLSInjected // data followed the tagged OK before the handshake
-	StartTLSPreAuth  // the greeting was PREAUTH: STARTTLS is not possible (RFC 9051 section 7.1.4)
+	StartTLSRefused      // NO, BAD or a continuation request; see Answer
+	StartTLSClosed       // the connection was closed in answer
+	StartTLSNoAnswer     // nothing within the deadline
+	StartTLSInjected     // data followed the tagged OK before the handshake
+	StartTLSGreetedAgain // the server greeted a second time, inside TLS: another server answers there, or someone replays
+	StartTLSPreAuth      // the greeting was PREAUTH: STARTTLS is not possible (RFC 9051 section 7.1.4)
 )
 
 // A Fault is one objection of the policy to what a server showed in TLS.

@@ -213,6 +213,8 @@ func TestStartTLSExchanges(t *testing.T) {
 		{name: "closed in answer", script: faulty.StartTLSCloses, outcome: imapdial.StartTLSClosed, listed: true, stage: imapdial.StageStartTLS},
 		{name: "never answered", script: faulty.StartTLSNoAnswer, outcome: imapdial.StartTLSNoAnswer, listed: true, stage: imapdial.StageStartTLS},
 		{name: "data before the handshake", script: faulty.StartTLSInjected(cfg, "* 1 EXISTS\r\n"), outcome: imapdial.StartTLSInjected, listed: true, stage: imapdial.StageStartTLS},
+		{name: "a second greeting inside TLS", script: startTLSThen(cfg, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello again"), outcome: imapdial.StartTLSGreetedAgain, listed: true, stage: imapdial.StageStartTLS},
+		{name: "PREAUTH inside TLS", script: startTLSThen(cfg, "* PREAUTH welcome, bob"), outcome: imapdial.StartTLSGreetedAgain, listed: true, stage: imapdial.StageStartTLS},
 		{name: "PREAUTH", script: faulty.PreAuth(cfg), outcome: imapdial.StartTLSPreAuth, stage: imapdial.StageGreeting},
 	}
 	for _, tt := range tests {
@@ -229,6 +231,20 @@ func TestStartTLSExchanges(t *testing.T) {
 				t.Errorf("got error %v, want one at %v", facts.Err, tt.stage)
 			}
 		})
+	}
+}
+
+// startTLSThen does STARTTLS as it should and sends line before the answer to the first command inside TLS.
+func startTLSThen(cfg *tls.Config, line string) faulty.Script {
+	return func(c *faulty.Conn) {
+		c.Line("* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hello")
+		c.Line(c.Expect("STARTTLS") + " OK go")
+		c.StartTLS(cfg)
+		c.Line(line)
+		tag := c.Expect("CAPABILITY")
+		c.Line("* CAPABILITY IMAP4rev1 AUTH=PLAIN")
+		c.Line(tag + " OK done")
+		c.Stall()
 	}
 }
 

@@ -166,7 +166,7 @@ func (c *Conn) signIn(acct Account, s secret.Secret) (mechanism string, after []
 		}
 	}
 	if !found {
-		after, err = askCapabilities(c.raw)
+		after, _, err = askCapabilities(c.raw)
 	}
 	if err != nil {
 		return "", nil, &SignInError{Mechanism: mechanism, Reason: Interrupted, Err: err}

@@ -26,6 +26,8 @@ func (e *StartTLSError) Error() string {
 		return "the server sent data after its answer to STARTTLS and before the handshake"
 	case s.Outcome == StartTLSAccepted:
 		return fmt.Sprintf("STARTTLS is overwritten as %s in the capabilities: something on the way removes it", s.Masked)
+	case s.Outcome == StartTLSGreetedAgain:
+		return fmt.Sprintf("the server greeted a second time after the handshake: %s", s.Answer.Raw)
 	case s.Outcome == StartTLSClosed:
 		return "the connection was closed in answer to STARTTLS"
 	case s.Outcome == StartTLSNoAnswer:
@@ -43,7 +45,7 @@ func (c *Conn) startTLS(context.Context) error {
 	caps, listed := c.facts.Greeting.Capabilities()
 	if !listed || !has(caps, "STARTTLS") {
 		// A greeting may carry a short list; CAPABILITY has the last word.
-		asked, err := askCapabilities(c.raw)
+		asked, _, err := askCapabilities(c.raw)
 		if err != nil {
 			return err
 		}

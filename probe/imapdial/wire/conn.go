@@ -17,7 +17,7 @@ import (
 // NAMESPACE, QUOTA, QUOTAROOT, ID, FETCH, EXISTS, RECENT, EXPUNGE and the status responses. Other data is dropped; what a
 // response holds that the library would die of is left out or replaced, and counted in [Conn.Mends].
 //
-// Read is called by one goroutine, Write by one at a time, all else by any.
+// Read is called by one goroutine at a time and Write by one at a time, all else by any.
 type Conn struct {
 	conn       net.Conn
 	limits     Limits
@@ -95,9 +95,16 @@ func (c *Conn) Err() error {
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.stats
-	s.Last = c.watch.last
-	return s
+	return c.stats
+}
+
+// passed counts n octets that went one way. mu is held.
+func (c *Conn) passed(total *int64, n int) {
+	*total += int64(n)
+	c.watch.moved()
+	if n > 0 {
+		c.stats.Last = c.watch.last
+	}
 }
 
 // end records why the connection ends and closes it. The first reason stays.
@@ -147,8 +154,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 	c.mu.Lock()
 	c.watch.writing = false
-	c.watch.moved()
-	c.stats.Sent += int64(n)
+	c.passed(&c.stats.Sent, n)
 	c.mu.Unlock()
 	if err != nil {
 		c.end(fmt.Errorf("sending to the server: %w", err))

@@ -45,7 +45,7 @@ func TestBoundsEndTheConnection(t *testing.T) {
 		{"endless unknown data", "noop", small, func(p *peer) { flood(p, "* X\r\n") }, "responses to one command"},
 		{"endless FETCH", "fetch", small, func(p *peer) { flood(p, "* 1 FETCH (UID 1)\r\n") }, "responses to one command"},
 		{"endless LIST under the defaults", "list", wire.Limits{}, func(p *peer) { flood(p, "* LIST () NIL a\r\n") }, "mailboxes in answer to one command"},
-		{"endless long names", "list", small, func(p *peer) { flood(p, "* LIST () NIL "+strings.Repeat("n", 8000)+"\r\n") }, "octets of LIST in answer to one command"},
+		{"endless long names", "list", small, func(p *peer) { flood(p, "* LIST () NIL "+strings.Repeat("n", 8000)+"\r\n") }, "octets of LIST and STATUS in answer to one command"},
 		{"endless search results", "search", small, func(p *peer) {
 			flood(p, "* SEARCH 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34\r\n")
 		}, "octets of search results in answer to one command"},
@@ -78,6 +78,21 @@ func TestBoundsEndTheConnection(t *testing.T) {
 	}
 }
 
+func TestManyMailboxesAreNoFlood(t *testing.T) {
+	const n = 2000
+	c, conn := client(t, wire.Options{Limits: wire.Limits{Line: 10_000}}, func(p *peer) {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "* LIST (\\HasNoChildren) \"/\" box%d\r\n* STATUS box%d (MESSAGES %d UIDVALIDITY 1)\r\n", i, i, i)
+		}
+		p.serve(b.String())
+	})
+	got, err := await(t, c, results["list status"])
+	if err != nil || strings.Count(got, "messages=") != n {
+		t.Errorf("%d mailboxes, %v (Err %v)", strings.Count(got, "messages="), err, conn.Err())
+	}
+}
+
 // The endless loop of go-imap in a list of capabilities cannot even be ended by closing the connection.
 func TestParenthesesInCapabilities(t *testing.T) {
 	c, conn := client(t, wire.Options{}, func(p *peer) { p.serve("* CAPABILITY IMAP4rev1 (X)\r\n* OK [CAPABILITY A (B) C] x\r\n") })
@@ -87,6 +102,16 @@ func TestParenthesesInCapabilities(t *testing.T) {
 	}
 	if got := names(c.Caps()); got != "A C" {
 		t.Errorf("the code left it with %q", got)
+	}
+}
+
+func TestGreetingIsMendedToo(t *testing.T) {
+	for _, caps := range [][]string{nil, {"IMAP4rev1", "(X)", "a]b", "", "UIDPLUS"}} {
+		o := wire.Options{Greeting: "* PREAUTH [CAPABILITY IMAP4rev1 (X) UIDPLUS ] hi", Caps: caps}
+		c, _ := client(t, o, func(p *peer) { p.serve("") })
+		if got := names(c.Caps()); got != "IMAP4rev1 UIDPLUS" || c.State() != imap.ConnStateAuthenticated {
+			t.Errorf("with Caps %q the client has %q, state %v", caps, got, c.State())
+		}
 	}
 }
 
@@ -172,6 +197,26 @@ func TestMessageCutShortIsAnErrorToItsReader(t *testing.T) {
 	got, err := await(t, c, body)
 	if got != "abc" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the body reads %q, %v; want io.ErrUnexpectedEOF", got, err)
+	}
+}
+
+// go-imap races with itself when a literal ends in an error; -race sees it.
+func TestCutAtEveryOctet(t *testing.T) {
+	dialog := "* 1 FETCH (UID 1 FLAGS (\\Seen) BODY[] {12}\r\nhello\r\nyou\r\n MODSEQ (7))\r\n" +
+		"* 2 FETCH (UID 2 ENVELOPE (NIL {2}\r\nab NIL NIL NIL NIL NIL NIL NIL NIL) BODY[TEXT] {3}\r\nabc)\r\n* OK fine\r\nT1 OK done\r\n"
+	for cut := range len(dialog) + 1 {
+		c, conn := client(t, wire.Options{}, func(p *peer) {
+			p.command()
+			p.say(dialog[:cut])
+		})
+		_, err := await(t, c, results["fetch"])
+		if complete := cut == len(dialog); complete != (err == nil) {
+			t.Errorf("cut at %d of %d: %v", cut, len(dialog), err)
+		}
+		<-c.Closed()
+		if want := cut < len(dialog); errors.Is(conn.Err(), io.ErrUnexpectedEOF) != want {
+			t.Errorf("cut at %d of %d: Err is %v", cut, len(dialog), conn.Err())
+		}
 	}
 }
 
@@ -372,6 +417,45 @@ func TestLiteralsOfACommand(t *testing.T) {
 	}
 	if err := c.Noop().Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Ours do not go this way, but what passes in a literal must never be taken for a command.
+func TestAppendThroughTheLibrary(t *testing.T) {
+	const message = "Subject: x\r\n\r\nT9 NOOP {3}\r\n=D0=B8 and {5}"
+	for _, capability := range []string{"IMAP4rev1", "LITERAL-"} {
+		tr := wire.NewTranscript(20)
+		o := wire.Options{Transcript: tr, Caps: []string{capability}, Greeting: "* PREAUTH [CAPABILITY X] hi"}
+		c, conn := client(t, o, func(p *peer) {
+			for range 3 {
+				tag, rest := p.command()
+				if !strings.HasSuffix(rest, "+}") {
+					p.say("+ go on\r\n")
+				}
+				io.ReadFull(p.br, make([]byte, len(message)+2))
+				p.say(tag + " OK [APPENDUID 1 2] stored\r\n")
+			}
+			p.serve("")
+		})
+		for range 3 {
+			_, err := await(t, c, func(c *imapclient.Client) (*imap.AppendData, error) {
+				cmd := c.Append("box", int64(len(message)), nil)
+				io.WriteString(cmd, message)
+				cmd.Close()
+				return cmd.Wait()
+			})
+			if err != nil {
+				t.Fatalf("%v (Err %v)", err, conn.Err())
+			}
+		}
+		if err := c.Noop().Wait(); err != nil {
+			t.Error(err)
+		}
+		for _, l := range tr.Lines() {
+			if l.Sent && strings.Contains(l.Text, "D0=B8") {
+				t.Errorf("the transcript has a line of the message: %q", l.Text)
+			}
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ const maxIdleBuffer = 256 << 10
 
 // inbound is the way from the server to the library: octets are cut into responses (RFC 9051 section 2.2.2), each is held
 // until it is complete, mended, and handed out. The literals of FETCH alone pass through as they come.
-// One goroutine, the one that calls Read, uses it.
+// Only Read uses it.
 type inbound struct {
 	buf          []byte
 	read, filled int // buf[read:filled] is not looked at yet
@@ -38,7 +38,8 @@ func (in *inbound) init(c *Conn, o Options) {
 	in.response.lexer.maxDepth = c.limits.Depth
 	in.mender = mender{conn: c, caps: o.Caps}
 	if o.Greeting != "" {
-		in.mender.out = append(append(in.mender.out, o.Greeting...), "\r\n"...)
+		// Its capabilities are the server's words too.
+		in.mender.line([]byte(o.Greeting))
 	}
 }
 
@@ -130,8 +131,7 @@ func (c *Conn) fill() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watch.reading = false
-	c.watch.moved()
-	c.stats.Received += int64(n)
+	c.passed(&c.stats.Received, n)
 	switch {
 	case n > 0 || err == nil:
 		return nil // an error comes again
@@ -298,6 +298,8 @@ func (c *Conn) count(r *incoming) error {
 	case r.word == "LIST":
 		n.listed++
 		n.listedOctets += r.octets
+	case r.word == "STATUS": // LIST may bring one with each mailbox (RFC 5819)
+		n.listedOctets += r.octets
 	case dataMenders[r.word] != nil:
 		n.otherOctets += r.octets
 	}
@@ -307,7 +309,7 @@ func (c *Conn) count(r *incoming) error {
 	}{
 		{n.untagged, c.limits.Untagged, "responses to one command"},
 		{n.listed, maxListed, "mailboxes in answer to one command"},
-		{n.listedOctets, listLines * c.limits.Line, "octets of LIST in answer to one command"},
+		{n.listedOctets, listLines * c.limits.Line, "octets of LIST and STATUS in answer to one command"},
 		{n.search, searchLines * c.limits.Line, "octets of search results in answer to one command"},
 		{n.otherOctets, otherLines * c.limits.Line, "octets in answer to one command, messages left out"},
 	} {

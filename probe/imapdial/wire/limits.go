@@ -37,7 +37,7 @@ const (
 	searchLines = 8
 	// otherLines is the same for QUOTA and all else that is neither LIST nor FETCH. Some kilobytes are usual.
 	otherLines = 4
-	// listLines is the same for LIST, and maxListed the number of responses: of the shortest go-imap makes 250 octets.
+	// listLines is the same for LIST and STATUS, and maxListed the number of responses: of the shortest go-imap makes 250 octets.
 	listLines = 64
 	maxListed = 250_000
 	// maxAttributes bounds the attributes of one mailbox. Fewer are defined.

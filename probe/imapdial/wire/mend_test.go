@@ -64,6 +64,7 @@ var odd = []struct {
 	{"a percent sign without quotes", "list", "* LIST () \"/\" 50%off\r\n* LIST () \"/\" a*b]{c}\r\n", `"50%off" "/" []; "a*b]{c}" "/" []`},
 	{"a space without quotes", "list", "* LIST () \"/\" My  Folder\r\n", `"My  Folder" "/" []`},
 	{"a literal", "list", "* LIST () \"/\" {5}\r\na\"\\b \r\n* LIST () \"/\" {3+}\r\nINB\r\n", `"a\"\\b " "/" []; "INB" "/" []`},
+	{"the root", "list", "* LIST (\\Noselect) \"/\" \"\"\r\n", `"" "/" [\Noselect]`},
 	{"INBOX in any case", "list", "* LIST () \"/\" iNbOx\r\n", `"INBOX" "/" []`},
 	{"modified UTF-7", "list", "* LIST () \"/\" \"Entw&APw-rfe &- &2D3eAA-\"\r\n", `"Entwürfe & 😀" "/" []`},
 	{"latin1", "list", "* LIST () \"/\" \"Entw\xfcrfe\"\r\n", `"Entw�rfe�1" "/" []`},

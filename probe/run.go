@@ -1,0 +1,239 @@
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/imapilot-project/imapilot/probe/finding"
+	"github.com/imapilot-project/imapilot/probe/imapdial"
+	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
+)
+
+// A targetRun is the work on one target.
+type targetRun struct {
+	prober *Prober
+	live   *Live
+	index  int
+	target Target
+	secret *secret.Secret // nil: no sign-in
+
+	report   *TargetReport // changed only through live
+	own      []finding.Finding
+	subjects []*subject // in the order of the report
+	both     bool       // 993 and 143 are examined at once, so that they say something about each other
+	account  *imapdial.Account
+	session  *imapdial.Session
+}
+
+func newTargetRun(p *Prober, live *Live, index int, target Target) *targetRun {
+	t := &targetRun{prober: p, live: live, index: index, target: target}
+	t.report = &TargetReport{
+		Role: target.Role, Input: target.Input, Host: target.Host,
+		Checks: dnsChecks(Result{ID: "dns.lookup", Facts: map[string]any{}}), Endpoints: []*EndpointReport{},
+	}
+	if target.Discover != "" {
+		t.report.Host = target.Discover
+	}
+	return t
+}
+
+// run goes from the name to the settings. It is done when nothing of it runs any more.
+func (t *targetRun) run(ctx context.Context) {
+	if t.target.Discover != "" {
+		t.emailAsHost()
+		return
+	}
+	name, connectPort := t.target.Host, uint16(0)
+	if t.target.Connect != "" {
+		name, connectPort, _ = splitHostPort(t.target.Connect) // prepare has seen that it can be read
+	}
+	found := lookUp(ctx, t.prober.Resolver, name, t.prober.timeout())
+	result, findings := t.lookupCheck(found, t.target.Connect != "")
+	t.own = findings
+	t.live.change(func() { t.report.Checks = dnsChecks(result) })
+	if len(found.all()) == 0 {
+		return
+	}
+	t.subjects = t.plan(found, connectPort)
+	t.publish()
+	t.observe(ctx)
+	t.relate()
+	t.publish()
+	t.settle(ctx)
+	t.publish()
+}
+
+// plan makes the endpoints that are to be examined: one per port, security and family that has an address.
+func (t *targetRun) plan(found *lookup, connectPort uint16) []*subject {
+	var subjects []*subject
+	endpoints := t.endpoints(connectPort)
+	t.both = len(endpoints) > 1
+	for _, ep := range endpoints {
+		for _, f := range families {
+			if len(found.addresses[f]) == 0 {
+				continue
+			}
+			port := ep.EffectivePort()
+			if connectPort != 0 {
+				port = connectPort
+			}
+			s := &subject{target: &t.target, index: t.index, ep: ep, family: f}
+			for _, a := range found.addresses[f] {
+				s.addresses = append(s.addresses, netip.AddrPortFrom(a, port))
+			}
+			s.addresses = s.addresses[:min(len(s.addresses), maxAddresses)]
+			s.take(s.addresses[0])
+			subjects = append(subjects, s)
+		}
+	}
+	if !t.prober.proxied() {
+		skipUnrouted(subjects, routed)
+	}
+	return subjects
+}
+
+// maxAddresses bounds the addresses of a family that are tried one after the other; more would have no time left.
+const maxAddresses = 4
+
+// endpoints are the ports and modes that the target asks for (contract 1.1). TLS comes first.
+func (t *targetRun) endpoints(connectPort uint16) []imapdial.Endpoint {
+	ep := imapdial.Endpoint{Host: t.target.Host, Port: t.target.Port, TLS: t.target.TLS}
+	with := func(sec imapdial.Security) imapdial.Endpoint {
+		e := ep
+		e.Security = sec
+		e.Port = e.EffectivePort()
+		return e
+	}
+	switch t.target.Mode {
+	case ModeTLS:
+		return []imapdial.Endpoint{with(imapdial.TLS)}
+	case ModeSTARTTLS:
+		return []imapdial.Endpoint{with(imapdial.STARTTLS)}
+	case ModeInsecure:
+		return []imapdial.Endpoint{with(imapdial.Cleartext)}
+	}
+	if ep.Port == 0 && connectPort == 0 {
+		return []imapdial.Endpoint{with(imapdial.TLS), with(imapdial.STARTTLS)}
+	}
+	if ep.Port == 0 {
+		ep.Port = connectPort // only one port can be dialed, whatever it is called
+	}
+	if ep.Port == 143 {
+		return []imapdial.Endpoint{with(imapdial.STARTTLS)}
+	}
+	return []imapdial.Endpoint{with(imapdial.TLS)}
+}
+
+// skipUnrouted leaves a family out that this computer has no route for, if it has one for the other.
+func skipUnrouted(subjects []*subject, routed func(netip.AddrPort) bool) {
+	has := map[family]bool{}
+	for _, s := range subjects {
+		has[s.family] = has[s.family] || routed(s.address)
+	}
+	for _, s := range subjects {
+		s.noRoute = !has[s.family]
+		if s.noRoute && has[s.family.other()] {
+			s.skip = "not applicable: this computer has no " + s.family.String() + " route there"
+		}
+	}
+}
+
+// observe connects to all endpoints at once and judges each as soon as it was seen.
+func (t *targetRun) observe(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, s := range t.subjects {
+		if s.skip != "" {
+			continue
+		}
+		running.Go(func() {
+			seen := t.examine(ctx, s)
+			t.live.change(func() {
+				*s = *seen
+				t.report.Endpoints = t.endpointReports()
+			})
+		})
+	}
+	running.Wait()
+}
+
+// publish shows what is known.
+func (t *targetRun) publish() {
+	t.live.change(func() { t.report.Endpoints = t.endpointReports() })
+}
+
+func (t *targetRun) endpointReports() []*EndpointReport {
+	reports := make([]*EndpointReport, len(t.subjects))
+	for i, s := range t.subjects {
+		reports[i] = s.report()
+	}
+	return reports
+}
+
+// relate tells each endpoint what the target's others mean for it.
+func (t *targetRun) relate() {
+	tlsReached, tlsUsable := false, false
+	for _, s := range t.subjects {
+		_, findings := s.judge()
+		if s.ep.Security == imapdial.TLS {
+			tlsReached = tlsReached || s.connected()
+			tlsUsable = tlsUsable || s.usable(findings)
+		}
+		s.beside.otherFamily = slices.ContainsFunc(t.subjects, func(o *subject) bool {
+			return o.family != s.family && o.ep.Port == s.ep.Port && o.connected()
+		})
+	}
+	if !t.both {
+		return
+	}
+	for _, s := range t.subjects {
+		if s.ep.Security == imapdial.STARTTLS {
+			s.beside.usableTLS, s.beside.noTLSPort = tlsUsable, !tlsReached
+		}
+	}
+	noTLS := slices.ContainsFunc(t.findings(), func(f finding.Finding) bool { return f.Code == "imap.no-tls" })
+	for _, s := range t.subjects {
+		s.beside.summedUp = noTLS && s.ep.Security == imapdial.TLS
+	}
+}
+
+// findings are those of the target so far, in the order of the report.
+func (t *targetRun) findings() []finding.Finding {
+	all := slices.Clone(t.own)
+	for _, s := range t.subjects {
+		_, findings := s.judge()
+		all = append(all, findings...)
+	}
+	return mergeFamilies(all)
+}
+
+// close closes what is open, for a run that ends early.
+func (t *targetRun) close() {
+	for _, s := range t.subjects {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+	}
+	if t.session != nil {
+		t.session.Close()
+		t.session = nil
+	}
+}
+
+// emailAsHost ends the run of a target that was given as an e-mail address where only a host can stand.
+func (t *targetRun) emailAsHost() {
+	flag := string(t.target.Role)
+	f := finding.New("input.email-as-host", t.target.Discover+" is an e-mail address, and --"+flag+" needs a host",
+		"the server that keeps a mailbox cannot be told from the address alone")
+	f.Check, f.Target = "dns.lookup", &t.index
+	f.Remedies = []finding.Remedy{
+		{Text: "give the IMAP server's host from the mail provider's instructions, often imap." + domainOf(t.target.Discover) + ", and the address as the user name",
+			Apply: map[string]string{flag: "imap." + domainOf(t.target.Discover), t.target.Role.prefix() + "user": t.target.Discover}},
+	}
+	f.Evidence["input"] = t.target.Discover
+	t.own = []finding.Finding{f}
+	t.live.change(func() {
+		t.report.Checks = dnsChecks(Result{ID: "dns.lookup", Status: Fail, Summary: f.Summary, Facts: map[string]any{}})
+	})
+}

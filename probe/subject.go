@@ -1,0 +1,95 @@
+package probe
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/imapilot-project/imapilot/probe/finding"
+	"github.com/imapilot-project/imapilot/probe/imapdial"
+)
+
+// A subject is one endpoint of a target over one family, and all that is known of it: what the checks read.
+type subject struct {
+	target  *Target
+	index   int               // of the target in the report
+	ep      imapdial.Endpoint // Connect is the address
+	family  family
+	address netip.AddrPort // the first that connected, else the first tried
+
+	addresses []netip.AddrPort // those of the family, in the resolver's order
+	conn      *imapdial.Conn   // open and waiting for the sign-in, or nil
+	skip      string           // why this endpoint is not examined at all, or ""
+	facts     *imapdial.Facts  // nil until it was observed
+	attempts  []attempt        // of TCP, in time
+	noRoute   bool             // this computer's own routes do not lead there
+	second    *imapdial.Facts  // of the connection that decides what a silent or closing port is, or nil
+
+	beside neighbours
+	signIn signIn
+}
+
+// neighbours is what the target's other endpoints have to do with this one.
+type neighbours struct {
+	otherFamily bool // the same port was reached over the other family
+	usableTLS   bool // this is port 143 of imap+auto without a port, and 993 is usable
+	noTLSPort   bool // this is port 143 of imap+auto without a port, and 993 cannot be reached
+	summedUp    bool // this is that port 993, and imap.no-tls speaks for it
+}
+
+// finding starts a finding of this endpoint.
+func (s *subject) finding(code finding.Code, summary, cause string) finding.Finding {
+	f := finding.New(code, summary, cause)
+	endpoint := s.ep.String()
+	f.Target, f.Endpoint = &s.index, &endpoint
+	f.Evidence["addresses"] = []any{s.address.String()}
+	return f
+}
+
+// flag returns the full name, without dashes, of an endpoint flag for this target.
+func (s *subject) flag(name string) string { return s.target.Role.prefix() + name }
+
+// advice makes remedies of texts that no flag puts into effect.
+func advice(texts ...string) []finding.Remedy {
+	remedies := make([]finding.Remedy, 0, len(texts))
+	for _, text := range texts {
+		remedies = append(remedies, finding.Remedy{Text: text})
+	}
+	return remedies
+}
+
+// apply makes a remedy that a flag puts into effect; the flag's prefix is added.
+func (s *subject) apply(text, flag, value string) finding.Remedy {
+	return finding.Remedy{Text: text, Apply: map[string]string{s.flag(flag): value}}
+}
+
+// hostPort names the endpoint in a sentence.
+func (s *subject) hostPort() string {
+	return net.JoinHostPort(s.ep.Host, strconv.Itoa(int(s.ep.EffectivePort())))
+}
+
+// usable reports whether nothing rules the endpoint out before the sign-in: the policy was met, and no finding blocks.
+func (s *subject) usable(findings []finding.Finding) bool {
+	if s.facts == nil || !s.facts.Acceptable() {
+		return false
+	}
+	for _, f := range findings {
+		if f.Severity == finding.Block || rulesOut(f.Code) {
+			return false
+		}
+	}
+	return true
+}
+
+// portText is the endpoint's port as text.
+func portText(ep imapdial.Endpoint) string { return strconv.Itoa(int(ep.EffectivePort())) }
+
+// seconds writes a wait for a person.
+func seconds(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}
