@@ -55,6 +55,7 @@ func (s *Session) Control(o ControlOptions) (*Control, error) {
 		Caps:       shown,
 	})
 	c.Client = imapclient.New(c.conn, &imapclient.Options{UnilateralDataHandler: o.Unilateral})
+	c.conn.ReaderDone(c.Client.Closed())
 	if err := c.Client.WaitGreeting(); err != nil {
 		c.Close()
 		return nil, err
