@@ -305,6 +305,7 @@ func greetsAgain(cfg *tls.Config) faulty.Script {
 		c.Line(c.Expect("STARTTLS") + " OK go")
 		c.StartTLS(cfg)
 		c.Line("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello again")
+		c.Line(c.Expect("CAPABILITY") + " OK done")
 		c.Stall()
 	}
 }

@@ -181,8 +181,10 @@ func (s *subject) net(code finding.Code, summary, cause string, remedies ...stri
 func (s *subject) refused() finding.Finding {
 	f := s.net("net.refused", s.hostPort()+" refuses connections",
 		"the host answers, and nothing listens on this port; a firewall that imitates a closed port looks the same",
-		fmt.Sprintf("check the port: IMAP with TLS is at 993, IMAP with STARTTLS at 143, and %d was tried", s.address.Port()),
 		"ask the administrator of the server to start the IMAP service on this port, or to say which port it is on")
+	if port := s.address.Port(); port != imapdial.TLS.DefaultPort() && port != imapdial.STARTTLS.DefaultPort() {
+		f.Remedies = append(advice(fmt.Sprintf("check the port: IMAP with TLS is at 993, IMAP with STARTTLS at 143, and %d was tried", port)), f.Remedies...)
+	}
 	f.Certainty = finding.Likely
 	return f
 }
