@@ -71,6 +71,9 @@ type appending struct {
 const window = 64
 
 func (a *appending) run() error {
+	if err := a.choose(); err != nil {
+		return err
+	}
 	for i := range a.msgs {
 		a.refresh()
 		line, news := a.line(i)
@@ -90,6 +93,24 @@ func (a *appending) run() error {
 		}
 	}
 	return a.drain()
+}
+
+// choose selects the mailbox that is written to: Dovecot opens one anew for every APPEND unless it is selected, which
+// takes longer the more it holds. A refusal is left to APPEND, whose answer says more.
+func (a *appending) choose() error {
+	if a.selected == a.mailbox {
+		return nil
+	}
+	a.refresh()
+	_, tagged, err := a.raw.Do(wire.Atom("SELECT"), wire.Atom(wire.EncodeMailbox(a.mailbox)))
+	if err != nil {
+		return err
+	}
+	a.selected = ""
+	if tagged.Status == "OK" {
+		a.selected = a.mailbox
+	}
+	return nil
 }
 
 // refresh gives the next step its time: progress, not duration, is what counts.

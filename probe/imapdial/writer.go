@@ -11,13 +11,14 @@ import (
 
 // A Writer is a session that only writes messages. One goroutine uses it. Whoever holds it closes it. It is dead after an error of Append.
 type Writer struct {
-	raw     *wire.Raw
-	conn    net.Conn
-	account Account
-	literal bool            // LITERAL+ is offered (RFC 7888)
-	proven  map[string]bool // what this server accepted in an APPEND line: "mailbox NAME", "flag NAME"
-	idle    time.Duration
-	dead    error
+	raw      *wire.Raw
+	conn     net.Conn
+	account  Account
+	literal  bool            // LITERAL+ is offered (RFC 7888)
+	proven   map[string]bool // what this server accepted in an APPEND line: "mailbox NAME", "flag NAME"
+	selected string          // the mailbox that is selected, "" for none
+	idle     time.Duration
+	dead     error
 }
 
 // A Message is one message to write.
