@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
@@ -172,7 +171,7 @@ func (s *Cyrus) addUser(root string, env []string, user, password string) error 
 	cmd := exec.Command(filepath.Join(root, "usr/sbin/saslpasswd2"), "-c", "-p", "-f", filepath.Join(s.Dir, "sasldb2"), "-u", "localhost", user)
 	cmd.Env = env
 	cmd.Stdin = strings.NewReader(password)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner.become}
+	s.owner.as(cmd, false)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, output)

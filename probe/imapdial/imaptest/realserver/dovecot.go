@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"text/template"
 
@@ -231,7 +230,7 @@ func (d *Dovecot) SetCertificate(t testing.TB, cert tls.Certificate) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+	if err := reload(pid); err != nil {
 		t.Fatalf("reload dovecot, process %d: %v", pid, err)
 	}
 	d.process.await(t, "the new certificate", func() error {

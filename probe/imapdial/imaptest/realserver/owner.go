@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 )
 
@@ -15,7 +14,7 @@ import (
 type owner struct {
 	name, group string
 	uid, gid    int
-	become      *syscall.Credential // nil for the test's own user
+	become      bool // it is not the test's own user
 }
 
 func newOwner(t testing.TB) owner {
@@ -35,9 +34,7 @@ func newOwner(t testing.TB) owner {
 	o := owner{name: u.Username, group: g.Name}
 	o.uid, _ = strconv.Atoi(u.Uid) // a number on every Unix
 	o.gid, _ = strconv.Atoi(u.Gid)
-	if root {
-		o.become = &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.gid)}
-	}
+	o.become = root
 	return o
 }
 
@@ -87,7 +84,7 @@ func (o owner) write(path, text string) error {
 }
 
 func (o owner) own(path string) error {
-	if o.become == nil {
+	if !o.become {
 		return nil
 	}
 	if err := os.Chown(path, o.uid, o.gid); err != nil {

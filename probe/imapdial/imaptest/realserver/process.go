@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -59,7 +58,7 @@ func start(t testing.TB, o owner, dir string, env []string, program string, args
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = output, output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.become, Setpgid: true}
+	o.as(p.cmd, true)
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,23 +77,23 @@ func start(t testing.TB, o owner, dir string, env []string, program string, args
 // one of them live for a second.
 func (p *process) stop() {
 	p.once.Do(func() {
-		p.signal(syscall.SIGTERM)
+		p.signal(false)
 		select {
 		case <-p.ended:
 		case <-time.After(stopLimit):
-			p.signal(syscall.SIGKILL)
+			p.signal(true)
 			<-p.ended
 		}
 		p.stdin.Close()
 	})
 }
 
-// signal signals all processes of the server, unless it has ended and its number may be another's.
-func (p *process) signal(s syscall.Signal) {
+// signal ends all processes of the server, unless it has ended and its number may be another's.
+func (p *process) signal(atOnce bool) {
 	select {
 	case <-p.ended:
 	default:
-		syscall.Kill(-p.cmd.Process.Pid, s)
+		terminate(p.cmd.Process.Pid, atOnce)
 	}
 }
 
