@@ -79,6 +79,17 @@ func temporary(code string) bool {
 	return false
 }
 
+// hopeless reports whether a temporary refusal that lasts concerns everything, not only what was asked for.
+func hopeless(code string) bool { return code == "UNAVAILABLE" || code == "THROTTLED" }
+
+func comeBack(side, text string) *StopError {
+	return stop(exitLater, "%s: the server asks to come back later: it said: %s", side, text)
+}
+
+func changedValidity(side, mailbox string, before, now uint32) *StopError {
+	return stop(exitUnsafe, "%s: UIDVALIDITY of mailbox %q changed from %d to %d while the run was at work", side, mailbox, before, now)
+}
+
 // overQuota reports whether a refused APPEND says that the account is full. Servers without RFC 9208 have only words for it, Cyrus 3.6: "Over quota".
 func overQuota(code, text string) bool {
 	return code == "OVERQUOTA" || code == "" && strings.Contains(strings.ToLower(text), "over quota")

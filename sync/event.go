@@ -52,7 +52,7 @@ type Endpoint struct {
 	Auth     string `json:"auth"` // the mechanism that was used
 }
 
-// FolderStart is the data of folder.start: both sides of a mailbox have been compared.
+// FolderStart is the data of folder.start: both sides of a mailbox have been compared, or cannot be.
 type FolderStart struct {
 	Source      string `json:"source"`
 	Dest        string `json:"dest"`

@@ -37,8 +37,6 @@ func (k keeper) kept(flags []string) []string {
 // A flagChange is what STORE has to do to a message.
 type flagChange struct{ add, remove []string }
 
-func (c flagChange) none() bool { return len(c.add)+len(c.remove) == 0 }
-
 // flagDiffer finds the flag changes of pairs. Pairs with the same two lists of flags are looked at once.
 type flagDiffer struct {
 	mode FlagMode

@@ -38,6 +38,7 @@ type box struct {
 	lost     int64    // messages with flags that the destination cannot keep
 	refused  *Refusal // why all its messages failed, or nil
 
+	announced  bool     // by folder.start
 	unreadable []uint32 // UIDs of messages that exist and cannot be told of
 }
 

@@ -109,9 +109,10 @@ func (l *link) connect(ctx context.Context) error {
 // session opens one more session. The error is a *lostError when another try may help.
 func (l *link) session(ctx context.Context) (*imapdial.Session, error) {
 	s, err := l.open(ctx)
-	switch again, code := opening(err); {
-	case err == nil:
+	if err == nil {
 		return s, nil
+	}
+	switch again, code := opening(err); {
 	case ctx.Err() != nil:
 		return nil, ended(ctx)
 	case again:
@@ -174,6 +175,9 @@ func (l *link) persist(ctx context.Context, f func() error) error {
 			again, werr := l.throttle(ctx, refusal.Code, refusal.Text)
 			if werr != nil {
 				return werr
+			}
+			if !again && hopeless(refusal.Code) {
+				return comeBack(l.side, refusal.Text)
 			}
 			if !again {
 				return err
@@ -247,7 +251,7 @@ func (l *link) choose(ctx context.Context, name string, writable, fresh bool) (*
 		return nil, err
 	}
 	if before, ok := l.validity[name]; ok && before != data.UIDValidity {
-		return nil, stop(exitUnsafe, "%s: UIDVALIDITY of mailbox %q changed from %d to %d while the run was at work", l.side, name, before, data.UIDValidity)
+		return nil, changedValidity(l.side, name, before, data.UIDValidity)
 	}
 	l.validity[name] = data.UIDValidity
 	l.selected, l.writable, l.mailbox = name, writable, data

@@ -52,7 +52,9 @@ func (l *link) read(ctx context.Context, name, keyName string, writable bool, fr
 	if err != nil || r.exists == 0 {
 		return r.out, nil, err
 	}
-	r.out.Messages = make([]Message, 0, min(r.exists, maxForeseen))
+	if r.from == 1 {
+		r.out.Messages = make([]Message, 0, min(r.exists, maxForeseen))
+	}
 	for _, step := range []func(context.Context) error{r.all, r.rest, r.keys} {
 		if err := l.persist(ctx, func() error { return step(ctx) }); err != nil {
 			return nil, nil, err

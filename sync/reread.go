@@ -42,15 +42,18 @@ func (r *run) readFolderAgain(ctx context.Context, f *folder, v *Verified) error
 	if err != nil {
 		return err
 	}
+	arrived := contents.since(f.bound)
+	used := make([]bool, len(arrived.Messages))
 	for _, uid := range f.there {
 		if _, there := contents.Find(uid); there {
 			v.Messages++
 		} else {
 			v.Missing++
 		}
+		if i, there := arrived.Find(uid); there {
+			used[i] = true
+		}
 	}
-	arrived := contents.since(f.bound)
-	used := make([]bool, len(arrived.Messages))
 	where, err := r.locate(ctx, f, f.sent, arrived, used, CompareOptions{SizesSuffice: true, Alters: true})
 	if err != nil {
 		return err

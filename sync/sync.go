@@ -114,23 +114,29 @@ func (r *run) compared(f *folder) {
 	for _, b := range f.boxes {
 		r.live.change(func(p *Progress) { p.BytesTotal += b.progress.BytesToCopy })
 		r.tally(b, func(*Counts) {})
-		r.live.emit("folder.start", FolderStart{
-			Source: b.Source.Name, Dest: f.dest, Create: !b.Exists,
-			Messages: b.counts.Source, ToCopy: b.progress.ToCopy, BytesToCopy: b.progress.BytesToCopy,
-		})
+		r.announce(f, b)
 	}
+}
+
+// announce tells the front end what there is to do in a source mailbox.
+func (r *run) announce(f *folder, b *box) {
+	b.announced = true
+	r.live.emit("folder.start", FolderStart{
+		Source: b.Source.Name, Dest: f.dest, Create: !b.Exists,
+		Messages: b.counts.Source, ToCopy: b.progress.ToCopy, BytesToCopy: b.progress.BytesToCopy,
+	})
 }
 
 // end tells the front end that a folder is through, and frees what will not be needed.
 func (r *run) end(f *folder, err error) {
 	for _, b := range f.boxes {
-		if b.progress.State != "failed" {
+		if b.refused == nil && err == nil {
 			b.progress.State = "done"
 		}
-		if err != nil {
-			b.progress.State = "failed"
-		}
 		r.tally(b, func(*Counts) {})
+		if !b.announced { // it was refused, or the run ended before the comparison
+			r.announce(f, b)
+		}
 		r.live.emit("folder.end", FolderEnd{b.Source.Name, f.dest, b.counts, b.lost})
 		if !f.wrote {
 			b.contents = &Contents{}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -384,7 +385,7 @@ func TestUIDValidityChanges(t *testing.T) {
 	for _, side := range []string{"source", "dest"} {
 		t.Run(side, func(t *testing.T) {
 			source, dest := startAccount(t, imaptest.Config{}), startAccount(t, imaptest.Config{})
-			fill(t, source, inbox(mails(10)...))
+			fill(t, source, inbox(mails(300)...))
 			var once atomic.Bool
 			dest.server.SetHooks(imaptest.Hooks{After: func(c imaptest.Command) error {
 				if c.Name == "APPEND" && c.Count == 3 && once.CompareAndSwap(false, true) {
@@ -523,4 +524,126 @@ func TestLargeMessagesStream(t *testing.T) {
 	}
 	checkSame(t, dest, source)
 	checkNothingLeft(t, source, dest)
+}
+
+// TestOneMailboxFails has a mailbox that cannot be read, and one that cannot be made; the others are copied all the same.
+func TestOneMailboxFails(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		source, dest imaptest.Hooks
+		config       imaptest.Config
+		step         string
+	}{
+		{"the source does not open it", imaptest.Hooks{Before: refuse("EXAMINE", "B")}, imaptest.Hooks{}, imaptest.Config{}, "select"},
+		{"the destination does not open it", imaptest.Hooks{}, imaptest.Hooks{Before: refuse("SELECT", "B")}, imaptest.Config{}, "select"},
+		{"the destination does not make it", imaptest.Hooks{}, imaptest.Hooks{}, imaptest.Config{RefuseName: func(name string) bool { return name == "B" }}, "create"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source, dest := startAccount(t, imaptest.Config{}), startAccount(t, test.config)
+			fill(t, source, []imaptest.Folder{{Path: []string{"A"}, Messages: mails(2)}, {Path: []string{"B"}, Messages: mails(3)}, {Path: []string{"C"}, Messages: mails(4)}})
+			source.server.SetHooks(test.source)
+			dest.server.SetHooks(test.dest)
+			settings := testSettings()
+			settings.Live = new(Live)
+			s, err := Sync(t.Context(), source.side(), dest.side(), settings)
+			checkSum(t, s)
+			if err != nil || s.ExitCode != 20 || s.Messages.Copied != 6 || s.Messages.Failed != 3 || *s.Verified != (Verified{Messages: 6, Missing: 3}) {
+				t.Errorf("got %+v, %+v, %v", s, s.Verified, err)
+			}
+			if len(s.Failures) != 1 || s.Failures[0].Folder != "B" || s.Failures[0].UID != 0 || s.Failures[0].Step != test.step {
+				t.Errorf("got %+v", s.Failures)
+			}
+			var states []string
+			for _, f := range settings.Live.Snapshot().Folders {
+				states = append(states, f.Source+" "+f.State)
+			}
+			if want := []string{"INBOX done", "A done", "B failed", "C done"}; !slices.Equal(states, want) {
+				t.Errorf("got %q, want %q", states, want)
+			}
+			started, ended := 0, 0
+			for _, name := range events(settings.Live) {
+				switch name {
+				case "folder.start":
+					started++
+				case "folder.end":
+					ended++
+				}
+			}
+			if started != 4 || ended != 4 {
+				t.Errorf("got %d folder.start and %d folder.end, want 4", started, ended)
+			}
+			plan, err := MakePlan(t.Context(), source.side(), dest.side(), testSettings())
+			if err != nil || len(plan.Folders) != 4 {
+				t.Errorf("got plan %+v, %v", plan, err)
+			}
+		})
+	}
+}
+
+// refuse returns a hook that refuses one command on one mailbox.
+func refuse(command, mailbox string) func(imaptest.Command) error {
+	return func(c imaptest.Command) error {
+		if c.Name == command && c.Mailbox == mailbox {
+			return &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeNoPerm, Text: "not yours"}
+		}
+		return nil
+	}
+}
+
+// A lateConn gives up after some octets, as a line does that breaks, and what was sent by then arrives later.
+type lateConn struct {
+	net.Conn
+	left *atomic.Int64
+}
+
+func (c lateConn) Write(p []byte) (int, error) {
+	if c.left.Add(-int64(len(p))) > 0 {
+		return c.Conn.Write(p)
+	}
+	time.AfterFunc(50*time.Millisecond, func() {
+		c.Conn.Write(p)
+		c.Conn.Close()
+	})
+	return 0, net.ErrClosed
+}
+
+func (c lateConn) Close() error {
+	if c.left.Load() > 0 {
+		return c.Conn.Close()
+	}
+	return nil // the octets are on their way
+}
+
+func (c lateConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.left.Load() <= 0 {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// TestLateDelivery has octets of a lost connection arrive after it was given up. The wait before the look is there for them.
+func TestLateDelivery(t *testing.T) {
+	for _, after := range []int64{400, 700, 1000} {
+		source, dest := startAccount(t, imaptest.Config{}), startAccount(t, imaptest.Config{Security: imaptest.Cleartext})
+		fill(t, source, inbox(mails(10)...))
+		var connections atomic.Int64
+		dest.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if connections.Add(1) != 2 || err != nil {
+				return c, err
+			}
+			left := new(atomic.Int64)
+			left.Store(after)
+			return lateConn{c, left}, nil
+		}
+		settings := testSettings()
+		settings.pause = 300 * time.Millisecond
+		settings.Live = new(Live)
+		s, err := Sync(t.Context(), source.side(), dest.side(), settings)
+		if err != nil || s.ExitCode != 0 || !slices.Contains(events(settings.Live), "reconnected") {
+			t.Errorf("after %d octets: got %+v, %v, events %q", after, s, err, events(settings.Live))
+		}
+		checkSame(t, dest, source)
+	}
 }

@@ -35,7 +35,7 @@ type attempt struct {
 	later  []int         // refused for now
 	create []int         // refused because there is no mailbox
 	reason wire.Response // of the refusal in later
-	full   *StopError    // the destination has no room
+	end    *StopError    // why the run must end: the destination is full, or its UIDs have changed
 }
 
 // write gives the messages of a batch to the destination, until what became of each is known. The error is a *StopError.
@@ -52,9 +52,7 @@ func (w *writing) write(ctx context.Context, b *batch) error {
 		outcomes, lost := w.deliver(ctx, b, now)
 		w.limit = min(2*w.limit, batchMessages)
 		a := &attempt{batch: b, tried: now, todo: todo[len(now):]}
-		if err := w.sort(a, outcomes); err != nil {
-			return err
-		}
+		w.sort(a, outcomes)
 		if err := w.proceed(ctx, a, lost); err != nil {
 			return err
 		}
@@ -103,8 +101,8 @@ func (w *writing) proceed(ctx context.Context, a *attempt, lost error) error {
 			return err
 		}
 	}
-	if a.full != nil {
-		return a.full
+	if a.end != nil {
+		return a.end
 	}
 	if len(a.create) > 0 {
 		if err := w.createAgain(ctx, a); err != nil {
@@ -141,10 +139,10 @@ func (w *writing) message(o outgoing) imapdial.Message {
 		Flags:        w.folder.keep.kept(b.contents.Flags(int(o.ref.Index))),
 		InternalDate: w.folder.message(o.ref).Time(),
 		Size:         o.size,
-		Body:         o.stream,
+		Body:         bytes.NewReader(o.data),
 	}
-	if o.stream == nil {
-		m.Body = bytes.NewReader(o.data)
+	if o.stream != nil {
+		m.Body = o.stream
 	}
 	if w.plain[o.ref] {
 		m = plainer(m)
@@ -163,13 +161,14 @@ func plainer(m imapdial.Message) imapdial.Message {
 }
 
 // sort takes the outcomes of one APPEND in.
-func (w *writing) sort(a *attempt, outcomes []imapdial.Outcome) error {
+func (w *writing) sort(a *attempt, outcomes []imapdial.Outcome) {
 	for k, o := range outcomes {
 		i := a.tried[k]
 		switch o.State {
 		case imapdial.Stored:
-			if err := w.stored(a.list[i].ref, o); err != nil {
-				return err
+			w.arrived(a.list[i].ref, o.UID)
+			if known := w.dest.validity[w.folder.dest]; o.UIDValidity != 0 && known != 0 && o.UIDValidity != known {
+				a.end = changedValidity("dest", w.folder.dest, known, o.UIDValidity)
 			}
 		case imapdial.Rejected:
 			w.rejected(a, i, o.Response)
@@ -179,18 +178,9 @@ func (w *writing) sort(a *attempt, outcomes []imapdial.Outcome) error {
 			a.todo = append(a.todo, i)
 		}
 	}
-	return nil
 }
 
-// stored counts a message as copied.
-func (w *writing) stored(ref Ref, o imapdial.Outcome) error {
-	if known := w.dest.validity[w.folder.dest]; o.UIDValidity != 0 && known != 0 && o.UIDValidity != known {
-		return stop(exitUnsafe, "dest: UIDVALIDITY of mailbox %q changed from %d to %d while the run was at work", w.folder.dest, known, o.UIDValidity)
-	}
-	w.arrived(ref, o.UID)
-	return nil
-}
-
+// arrived counts a message as copied.
 func (w *writing) arrived(ref Ref, uid uint32) {
 	w.folder.sent = append(w.folder.sent, sent{ref, uid, w.plain[ref]})
 	w.settle(w.folder, copied, ref)
@@ -204,9 +194,9 @@ func (w *writing) rejected(a *attempt, i int, resp wire.Response) {
 	case resp.Code == "TRYCREATE" && !w.created: // RFC 9051 section 6.3.12
 		a.create = append(a.create, i)
 	case overQuota(resp.Code, resp.Text):
-		if a.full == nil { // the messages after the first remain
+		if a.end == nil { // the messages after the first remain
 			w.fail(w.folder, ref, "append", resp.Code, resp.Text)
-			a.full = stop(exitFull, "the destination is full: the server said: %s", resp.Text)
+			a.end = stop(exitFull, "the destination is full: the server said: %s", resp.Text)
 		}
 	case temporary(resp.Code):
 		a.later, a.reason = append(a.later, i), resp
@@ -227,15 +217,24 @@ func (w *writing) canBePlainer(o outgoing) bool {
 // createAgain makes the mailbox that was there when it was selected, once.
 func (w *writing) createAgain(ctx context.Context, a *attempt) error {
 	w.created = true
-	w.folder.bound = 1
-	err := w.run.create(ctx, w.folder)
+	f, before := w.folder, w.dest.validity[w.folder.dest]
+	err := w.run.create(ctx, f)
+	if err == nil {
+		err = w.dest.persist(ctx, func() error {
+			data, err := w.dest.choose(ctx, f.dest, true, true)
+			if err == nil && data.UIDValidity != before {
+				f.bound = 1 // it is another mailbox
+			}
+			return err
+		})
+	}
 	refusal, refused := errors.AsType[*Refusal](err)
 	if err != nil && !refused {
 		return err
 	}
 	for _, i := range a.create {
 		if refused {
-			w.fail(w.folder, a.list[i].ref, "append", refusal.Code, refusal.Text)
+			w.fail(f, a.list[i].ref, "append", refusal.Code, refusal.Text)
 		} else {
 			a.todo = append(a.todo, i)
 		}
@@ -253,8 +252,8 @@ func (w *writing) wait(ctx context.Context, a *attempt) error {
 	case again:
 		a.todo = append(a.todo, a.later...)
 		return nil
-	case a.reason.Code == "UNAVAILABLE" || a.reason.Code == "THROTTLED":
-		return stop(exitLater, "the destination asks to come back later: the server said: %s", a.reason.Text)
+	case hopeless(a.reason.Code):
+		return comeBack("dest", a.reason.Text)
 	}
 	for _, i := range a.later {
 		w.fail(w.folder, a.list[i].ref, "append", a.reason.Code, a.reason.Text)

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
@@ -47,12 +49,14 @@ computer, and nothing stays on it.`,
 }
 
 func (a *app) demo(cmd *cobra.Command, hold, wizard bool) error {
+	// When a reader such as head goes away, the servers and their files still go in order.
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
+	defer stop()
 	d, err := a.startDemo(cmd.Flags())
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	ctx := cmd.Context()
 	if wizard {
 		source, err := d.old.side(probe.RoleSource)
 		if err != nil {

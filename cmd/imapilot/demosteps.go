@@ -119,7 +119,9 @@ func (d *demo) run(ctx context.Context, number int, s demoStep) error {
 	if s.after != nil {
 		defer s.after()
 	}
-	fmt.Fprintf(d.app.stdout, "$ imapilot %s\n\n", strings.Join(s.args, " "))
+	if _, err := fmt.Fprintf(d.app.stdout, "$ imapilot %s\n\n", strings.Join(s.args, " ")); err != nil {
+		return &fileError{err}
+	}
 	sub := &app{
 		stdin: d.app.stdin, stdout: d.app.stdout, stderr: d.app.stderr,
 		getenv: func(name string) string { return d.env[name] },

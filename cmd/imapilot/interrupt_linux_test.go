@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	mailsync "github.com/imapilot-project/imapilot/sync"
@@ -35,6 +38,10 @@ const stopAfter = 20
 func newInterruption(t *testing.T) *interruption {
 	t.Helper()
 	ca := imaptest.NewCA("interruption")
+	// Commands inherit signals that are ignored, as nohup leaves them, but not those that are caught.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP, syscall.SIGINT)
+	t.Cleanup(func() { signal.Stop(caught) })
 	i := &interruption{t: t, state: t.TempDir(), reached: make(chan struct{}), released: make(chan struct{})}
 	start := func(c imaptest.Config) *imaptest.Server {
 		c.Certificate = ca.Issue(imaptest.Leaf{})
@@ -96,8 +103,15 @@ func (i *interruption) release() {
 
 // command returns the command line, to be run in a process of its own.
 func (i *interruption) command(more ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	return i.start(append(append([]string{"imapilot"}, i.args...), more...)...)
+}
+
+// start returns a command that ends after a while at the latest.
+func (i *interruption) start(args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	ctx, cancel := context.WithTimeout(i.t.Context(), time.Minute)
+	i.t.Cleanup(cancel)
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	cmd = exec.CommandContext(i.t.Context(), "imapilot", append(i.args, more...)...)
+	cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd, stdout, stderr
 }
@@ -131,8 +145,9 @@ func lastEvent(t *testing.T, stdout *bytes.Buffer) (event string, summary mailsy
 }
 
 func TestSignalStopsASyncAndTheNextOneFinishesIt(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP} { // SIGTERM: below
 		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel() // each waits a while for the APPEND that is not answered
 			i := newInterruption(t)
 			i.wait()
 			cmd, stdout, stderr := i.command("-o", "ndjson")
@@ -174,18 +189,52 @@ func TestSignalStopsASyncAndTheNextOneFinishesIt(t *testing.T) {
 func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	i := newInterruption(t)
 	i.wait()
-	cmd, _, _ := i.command("-o", "json")
+	cmd, stdout, _ := i.command("-o", "json")
+	cmd.Stderr = nil
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	<-i.reached
+	said := ""
 	for range 2 {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
+		}
+		for !strings.Contains(said, "stopping") { // the first one has arrived
+			b := make([]byte, 256)
+			n, err := stderr.Read(b)
+			if err != nil {
+				t.Fatalf("%v after %q", err, said)
+			}
+			said += string(b[:n])
 		}
 	}
 	if got := exitOf(cmd.Wait()); got != 143 {
 		t.Errorf("exit code %d, want 143", got)
+	}
+	if stdout.Len() != 0 {
+		t.Errorf("the process went on and printed %s", stdout)
+	}
+}
+
+func TestHangupThatIsIgnoredDoesNotStopASync(t *testing.T) {
+	i := newInterruption(t)
+	i.wait()
+	cmd, _, stderr := i.start(append([]string{"sh", "-c", `trap "" HUP; exec imapilot "$@"`, "sh"}, i.args...)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-i.reached
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	i.release()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, stderr)
 	}
 }
 

@@ -36,7 +36,7 @@ messages a sync would copy. It changes nothing.`,
 
 // plan prints what a sync would do.
 func (a *app) plan(ctx context.Context, j *job.Job) error {
-	w := a.watch(j.Settings.Live, nil)
+	w := a.watch(ctx, j.Settings.Live, nil)
 	plan, err := j.Plan(ctx)
 	w.stop()
 	if err != nil {

@@ -37,11 +37,12 @@ type watcher struct {
 	wg   sync.WaitGroup
 }
 
-func (a *app) watch(live *mailsync.Live, events *eventStream) *watcher {
+// watch starts a watcher, which the caller stops. When ctx ends, it tells that the run is coming to its end.
+func (a *app) watch(ctx context.Context, live *mailsync.Live, events *eventStream) *watcher {
 	w := &watcher{app: a, live: live, events: events, done: make(chan struct{}), drawn: time.Now()}
 	w.show = !a.global.quiet && a.global.output != formatNDJSON
 	w.redraw = isTerminal(a.stderr) && os.Getenv("TERM") != "dumb"
-	w.wg.Go(w.run)
+	w.wg.Go(func() { w.run(ctx) })
 	return w
 }
 
@@ -51,14 +52,21 @@ func (w *watcher) stop() {
 	w.wg.Wait()
 }
 
-func (w *watcher) run() {
+func (w *watcher) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	stopping := ctx.Done()
 	for {
 		select {
 		case <-tick.C:
 			w.takeEvents()
 			w.draw(w.live.Snapshot())
+		case <-stopping:
+			stopping = nil
+			w.clear()
+			if w.show {
+				fmt.Fprintln(w.app.stderr, "stopping as soon as it is known what became of the messages on their way; once more stops at once")
+			}
 		case <-w.done:
 			w.takeEvents()
 			w.clear()
@@ -96,6 +104,7 @@ func (w *watcher) draw(p mailsync.Progress) {
 func (w *watcher) clear() {
 	if w.occupied {
 		fmt.Fprint(w.app.stderr, "\r\x1b[K")
+		w.occupied = false
 	}
 }
 

@@ -50,7 +50,7 @@ func (a *app) sync(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return err
 	}
-	w := a.watch(j.Settings.Live, events)
+	w := a.watch(ctx, j.Settings.Live, events)
 	summary, err := j.Sync(ctx)
 	w.stop()
 	begun := summary != nil

@@ -39,7 +39,7 @@ It exits with 0 when all of the source is at the destination, else with 20.`,
 }
 
 func (a *app) verify(ctx context.Context, j *job.Job, bodies bool) error {
-	w := a.watch(j.Settings.Live, nil)
+	w := a.watch(ctx, j.Settings.Live, nil)
 	v, err := j.Verify(ctx, bodies)
 	w.stop()
 	if err != nil {
