@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"reflect"
 	"strings"
 	"sync"
@@ -57,6 +58,10 @@ func openTerminal(t *testing.T, kind string, env ...string) *terminal {
 	x.cmd.Env = append(x.cmd.Env, env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = x.slave, x.slave, x.slave
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	// A signal that is ignored here, as SIGHUP under nohup, would be ignored there too; one that is caught is reset at exec.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
+	t.Cleanup(func() { signal.Stop(caught) })
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
