@@ -85,7 +85,7 @@ func checkNothingLeft(t *testing.T, source, dest *testAccount) {
 }
 
 // cutStep is how many octets further each trial of TestCutAnywhere cuts. Every octet takes some minutes.
-var cutStep = flag.Int("cutstep", 53, "octets between the cuts of TestCutAnywhere")
+var cutStep = flag.Int("cutstep", 97, "octets between the cuts of TestCutAnywhere")
 
 // TestCutAnywhere cuts each connection after every few octets, in either direction.
 func TestCutAnywhere(t *testing.T) {

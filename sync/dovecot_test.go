@@ -102,6 +102,7 @@ func TestDovecotToDovecot(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			source, dest := realserver.StartDovecot(t, test.source), realserver.StartDovecot(t, test.dest)
 			upload(t, source, withoutDots(imaptest.Sample()))
 			upload(t, source, oddMail())
@@ -155,6 +156,7 @@ func checkMaildir(t *testing.T, source, dest *realserver.Dovecot) {
 }
 
 func TestDovecotOverQuota(t *testing.T) {
+	t.Parallel()
 	source := realserver.StartDovecot(t, realserver.Config{})
 	dest := realserver.StartDovecot(t, realserver.Config{Extra: "mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota\n}\nplugin {\n  quota = maildir:User quota\n  quota_rule = *:bytes=20K\n  quota_grace = 0\n}\n"})
 	list := mails(30)
@@ -173,6 +175,7 @@ func TestDovecotOverQuota(t *testing.T) {
 }
 
 func TestDovecotRefusesAKeyword(t *testing.T) {
+	t.Parallel()
 	source, dest := startAccount(t, imaptest.Config{}), realserver.StartDovecot(t, realserver.Config{})
 	list := mails(3)
 	list[1].Flags = []string{`\Seen`, strings.Repeat("k", 300)}

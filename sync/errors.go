@@ -12,7 +12,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 )
 
-// The exit codes that a run can end with (contract.md 3).
+// The exit codes that a run can end with.
 const (
 	exitNetwork     = 10
 	exitTLS         = 11
@@ -29,7 +29,7 @@ const (
 
 // A StopError says why a run ended early. Its cause is what a server or the network did, or the context's.
 type StopError struct {
-	Code int // exit code of the contract, for a command
+	Code int // exit code for a command
 	Err  error
 }
 

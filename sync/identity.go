@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// What a message is: architecture.md 6. Servers change a message on its way in (line ends, 8-bit octets in a
+// What makes two messages the same. Servers change a message on its way in (line ends, 8-bit octets in a
 // header, a missing last line end); what is compared here is what survives all of them.
 
 // A KeyKind says what the key of a message was made of. Keys of different kinds never match.

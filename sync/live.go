@@ -74,7 +74,7 @@ func (l *Live) Events(after uint64) []Event {
 	return slices.Clone(l.events[at:])
 }
 
-// progressEvery is the contract's: at most one progress event a second.
+// progressEvery bounds the stream: at most one progress event a second.
 const progressEvery = time.Second
 
 // change lets f change the state, and makes a progress event of it when it is time for one. A nil Live changes nothing.

@@ -17,7 +17,7 @@ type sent struct {
 }
 
 // recover goes on after the connection for writing was lost: it waits, reconnects, and looks which messages in doubt arrived.
-// An APPEND is never repeated blindly: of the connections that were cut in tests, a third had stored the message (scale.md 4.3).
+// An APPEND is never repeated blindly: of the connections that were cut in tests, a third had stored the message.
 func (w *writing) recover(ctx context.Context, a *attempt, lost error) error {
 	w.writer.Close()
 	w.writer, w.limit = nil, 1
