@@ -49,9 +49,11 @@ computer, and nothing stays on it.`,
 }
 
 func (a *app) demo(cmd *cobra.Command, hold, wizard bool) error {
-	// When a reader such as head goes away, the servers and their files still go in order.
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
-	defer stop()
+	// When a reader such as head goes away, the servers and their files still go in order: writing fails then. To catch the
+	// signal would not do, since Go raises it for sockets too once it is asked for.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	ctx := cmd.Context()
 	d, err := a.startDemo(cmd.Flags())
 	if err != nil {
 		return err
