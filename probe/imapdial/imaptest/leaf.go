@@ -40,6 +40,13 @@ type Leaf struct {
 	IntermediateExpired bool // its intermediate ended an hour ago
 	Constrained         bool // its intermediate may only issue for names below constrained.example and addresses in 192.0.2.0/24
 
+	SRVNames       []string // SRV-IDs such as "_imaps.example.org" (RFC 4985); with these alone the certificate has no other name
+	NegativeSerial bool     // its serial number is below zero, which crypto/x509 does not parse: the certificate's Leaf is nil; Staple must be zero
+	Imitated       bool     // names the intermediate as issuer, which is sent along, and is signed by someone else
+
+	// Where the issuer's certificate, OCSP answers and the CRL can be fetched.
+	IssuerURLs, OCSPURLs, CRLURLs []string
+
 	Chain  Chain
 	Staple Staple
 }
@@ -88,12 +95,21 @@ func (ca *CA) Issue(l Leaf) tls.Certificate {
 			template.SignatureAlgorithm = x509.SHA1WithRSA
 		}
 	}
-	leaf := create(template, key, issuer)
+	signer := issuer
+	if l.Imitated {
+		imitation := *issuer.cert
+		imitation.PublicKey = ca.stranger.key.Public()
+		signer = authority{cert: &imitation, key: ca.stranger.key}
+	}
+	leaf := create(template, key, signer)
 	cert := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 	if !alone {
 		cert.Certificate = append(cert.Certificate, ca.rest(l.Chain, issuer)...)
 	}
 	cert.OCSPStaple = ca.staple(leaf, issuer, l.Staple)
+	if l.NegativeSerial {
+		cert.Certificate[0], cert.Leaf = withNegativeSerial(leaf, issuer.key), nil
+	}
 	return cert
 }
 
@@ -137,6 +153,9 @@ func (l Leaf) template() *x509.Certificate {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  l.IsCA,
+		IssuingCertificateURL: l.IssuerURLs,
+		OCSPServer:            l.OCSPURLs,
+		CRLDistributionPoints: l.CRLURLs,
 	}
 	if l.Usage != nil {
 		t.ExtKeyUsage = l.Usage
@@ -176,6 +195,11 @@ func (l Leaf) setDates(t *x509.Certificate) {
 
 func (l Leaf) setNames(t *x509.Certificate) {
 	ips := l.IPs
+	if len(l.SRVNames) > 0 {
+		t.Subject.Organization = []string{"Test Mail"}
+		t.ExtraExtensions = append(t.ExtraExtensions, subjectAltName(l.DNSNames, ips, l.SRVNames))
+		return
+	}
 	if len(l.DNSNames) == 0 && len(ips) == 0 {
 		ips = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.AddrFrom4([4]byte{127, 0, 0, 2})}
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 // A Dialog is a small IMAP server that knows what happens before and at sign-in: CAPABILITY, NOOP, ID, LOGOUT, STARTTLS, LOGIN,
-// AUTHENTICATE PLAIN and, after it, NAMESPACE. Every password is right unless Refuse says otherwise. Its zero value greets in the
+// AUTHENTICATE PLAIN and, after it, what is asked of an account before the work: NAMESPACE, LIST, GETQUOTAROOT, MYRIGHTS, STATUS, SELECT, EXAMINE
+// and UNSELECT, for an empty inbox. Every password is right unless Refuse says otherwise. Its zero value greets in the
 // clear and offers no TLS.
 type Dialog struct {
 	TLS *tls.Config // certificate and settings, for ImplicitTLS and STARTTLS
@@ -67,6 +68,8 @@ func (d Dialog) Commands(c *Conn) {
 		case "NAMESPACE":
 			c.Line(`* NAMESPACE (("" "/")) NIL NIL`)
 			c.Line(tag + " OK done")
+		case "LIST", "GETQUOTAROOT", "MYRIGHTS", "STATUS", "SELECT", "EXAMINE", "UNSELECT":
+			inbox(c, tag, name, signedIn)
 		case "LOGOUT":
 			c.Line("* BYE see you")
 			c.Line(tag + " OK done")
@@ -75,6 +78,34 @@ func (d Dialog) Commands(c *Conn) {
 			c.Line(tag + " BAD unknown command")
 		}
 	}
+}
+
+// inbox answers what is asked about the mailbox.
+func inbox(c *Conn, tag, name string, signedIn bool) {
+	if !signedIn {
+		c.Line(tag + " BAD sign in first")
+		return
+	}
+	code := ""
+	switch name {
+	case "LIST":
+		c.Line(`* LIST () "/" INBOX`)
+	case "GETQUOTAROOT":
+		c.Line(`* QUOTAROOT INBOX ""`)
+		c.Line(`* QUOTA "" (STORAGE 10 512)`)
+	case "MYRIGHTS":
+		c.Line("* MYRIGHTS INBOX lrswipkxtecda")
+	case "STATUS":
+		c.Line("* STATUS INBOX (APPENDLIMIT 1048576)")
+	case "SELECT", "EXAMINE":
+		c.Line("* 0 EXISTS")
+		c.Line("* OK [UIDVALIDITY 7] valid")
+		c.Line("* OK [UIDNEXT 1] next")
+		if code = "[READ-WRITE] "; name == "EXAMINE" {
+			code = "[READ-ONLY] "
+		}
+	}
+	c.Line(tag + " OK " + code + "done")
 }
 
 func (d Dialog) capabilities(c *Conn, signedIn bool) string {
