@@ -2,13 +2,92 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 )
+
+// An accountAnswers is what the account said after sign-in. The zero value: it was not asked.
+type accountAnswers struct {
+	answers  []imapdial.Answer
+	err      error // of the connection, which is of no use then
+	identity string
+	latency  time.Duration // of one round trip with a command, 0 when it was not measured
+}
+
+// askAccount sends everything that the checks of the account need, in one go: a round trip is paid once, and a server that refuses all of it
+// is not asked again.
+func askAccount(ctx context.Context, session *imapdial.Session, role Role) accountAnswers {
+	a := accountAnswers{identity: session.Identity(), latency: session.Latency()}
+	a.answers, a.err = session.DoAll(ctx, accountCommands(session, role)...)
+	return a
+}
+
+// accountCommands change nothing. Only where a destination has no MYRIGHTS the inbox is selected and not examined, since that alone tells whether it
+// can be written to.
+func accountCommands(session *imapdial.Session, role Role) []string {
+	rights := role == RoleDest && session.Has("ACL")
+	var commands []string
+	if session.Has("NAMESPACE") {
+		commands = append(commands, "NAMESPACE")
+	}
+	if session.Has("QUOTA") {
+		commands = append(commands, "GETQUOTAROOT INBOX") // RFC 9208 section 4.1.2
+	}
+	if rights {
+		commands = append(commands, "MYRIGHTS INBOX") // RFC 4314 section 3.5
+	}
+	if session.Has("APPENDLIMIT") { // without a number it differs from mailbox to mailbox (RFC 7889 section 3.2)
+		commands = append(commands, "STATUS INBOX (APPENDLIMIT)")
+	}
+	commands = append(commands, `LIST "" INBOX`)
+	if role == RoleDest && !rights {
+		commands = append(commands, "SELECT INBOX")
+	} else {
+		commands = append(commands, "EXAMINE INBOX")
+	}
+	if session.Has("UNSELECT") { // not CLOSE: that would expunge (RFC 9051 section 6.4.1)
+		commands = append(commands, "UNSELECT")
+	}
+	return commands
+}
+
+// answer returns the answer to the command called name, and whether it was sent.
+func (a *accountAnswers) answer(name string) (imapdial.Answer, bool) {
+	for _, x := range a.answers {
+		if first, _, _ := strings.Cut(x.Command, " "); first == name {
+			return x, true
+		}
+	}
+	return imapdial.Answer{}, false
+}
+
+// unanswered says why an answer holds nothing, "" for one that does.
+func (s *subject) unanswered(a imapdial.Answer) string {
+	switch {
+	case a.OK():
+		return ""
+	case a.Tagged.Tag != "":
+		return "the server said: " + serverWords(a.Tagged)
+	case s.signIn.account.err != nil:
+		return "the connection ended: " + errorText(s.signIn.account.err)
+	}
+	return "there was no answer"
+}
+
+// dataOf returns the arguments of the first untagged data named name in an answer.
+func dataOf(a imapdial.Answer, name string) (args string, ok bool) {
+	for _, r := range a.Untagged {
+		if args, ok = r.Data(name); ok {
+			return args, true
+		}
+	}
+	return "", false
+}
 
 // accountGate lets the checks of the account follow the sign-in.
 func accountGate(s *subject) (Result, bool) {
@@ -21,184 +100,65 @@ func accountGate(s *subject) (Result, bool) {
 	return Result{}, false
 }
 
+// accountDataGate holds what cannot be known of an account that refuses everything, so that it is said once.
+func accountDataGate(s *subject) (Result, bool) {
+	if r, decided := accountGate(s); decided {
+		return r, true
+	}
+	if s.signIn.phase == signInTried && s.signIn.err == nil {
+		if _, closed := s.noAccess(); closed {
+			return Result{Status: Held, BlockedBy: "account.access", Summary: "not known: the account refuses everything"}, true
+		}
+	}
+	return Result{}, false
+}
+
+// extensions are those that the engine makes use of, as listed in CAPABILITY.
+var extensions = []string{"LITERAL+", "LITERAL-", "UIDPLUS", "MULTIAPPEND", "NAMESPACE", "SPECIAL-USE", "CREATE-SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS",
+	"STATUS=SIZE", "ESEARCH", "CONDSTORE", "QRESYNC", "OBJECTID", "MOVE", "UNSELECT", "ENABLE", "ID", "IDLE", "QUOTA", "ACL", "BINARY", "COMPRESS=DEFLATE",
+	"UTF8=ACCEPT", "IMAP4rev2"}
+
 // accountCapability lists what the server offers after sign-in.
 func accountCapability(s *subject) outcome {
 	caps := s.signIn.capabilities
-	return outcome{
-		summary: fmt.Sprintf("the server lists %s after sign-in", count(len(caps), "capability", "capabilities")),
-		facts:   map[string]any{"count": len(caps)},
-	}
-}
-
-// A namespaceAnswer is what came of the NAMESPACE command. The zero value: it was not sent.
-type namespaceAnswer struct {
-	asked    bool
-	personal []namespace
-	other    []namespace
-	shared   []namespace
-	refusal  string // the server's words, or ""
-	err      error  // of the connection, which is of no use then
-}
-
-// A namespace is a prefix and the delimiter of the names below it (RFC 2342 section 5). Both are as on the wire; a flat one has no delimiter.
-type namespace struct{ prefix, delimiter string }
-
-// askNamespace asks for the namespaces.
-func askNamespace(ctx context.Context, session *imapdial.Session) namespaceAnswer {
-	a := namespaceAnswer{asked: true}
-	untagged, tagged, err := session.Do(ctx, "NAMESPACE") // RFC 9051 section 6.3.10
-	switch {
-	case err != nil:
-		a.err = err
-		return a
-	case tagged.Status != "OK":
-		a.refusal = serverWords(tagged)
-		return a
-	}
-	for _, r := range untagged {
-		if args, ok := r.Data("NAMESPACE"); ok {
-			if a.personal, a.other, a.shared, err = parseNamespace(args); err != nil {
-				a.refusal = err.Error()
-			}
-			return a
+	var has, lacks []string
+	for _, e := range extensions {
+		if hasCapability(caps, e) {
+			has = append(has, e)
+		} else {
+			lacks = append(lacks, e)
 		}
 	}
-	a.refusal = "OK without the namespaces"
-	return a
-}
-
-// accountNamespace shows where the account's mailboxes are.
-func accountNamespace(s *subject) outcome {
-	a := s.signIn.namespace
-	switch {
-	case !a.asked:
-		return outcome{status: Skip, summary: "not applicable: the server has no NAMESPACE"}
-	case a.err != nil:
-		return outcome{status: Errored, summary: "the connection ended at NAMESPACE: " + errorText(a.err)}
-	case a.refusal != "":
-		return outcome{status: Errored, summary: "no namespaces; the server said: " + wire.Printable(a.refusal)}
+	out := outcome{
+		summary: fmt.Sprintf("the server lists %s after sign-in", count(len(caps), "capability", "capabilities")),
+		facts:   map[string]any{"count": len(caps), "extensions": stringList(has), "missing": stringList(lacks)},
 	}
-	out := outcome{facts: map[string]any{"personal": namespaceFacts(a.personal), "other_users": namespaceFacts(a.other), "shared": namespaceFacts(a.shared)}}
-	out.summary = "the server names no personal namespace"
-	if len(a.personal) > 0 {
-		out.summary = fmt.Sprintf("mailboxes are below %q, delimiter %q", a.personal[0].prefix, a.personal[0].delimiter)
+	if limit, ok := s.appendLimit(); ok {
+		out.facts["append_limit"] = limit
+	}
+	if id := s.signIn.account.identity; id != "" {
+		out.facts["server_id"] = wire.Printable(id)
 	}
 	return out
 }
 
-func namespaceFacts(list []namespace) []any {
-	facts := make([]any, 0, len(list))
-	for _, n := range list {
-		facts = append(facts, map[string]any{"prefix": wire.Printable(n.prefix), "delimiter": wire.Printable(n.delimiter)})
-	}
-	return facts
-}
-
-// maxNamespaces bounds what a server can make us keep; shared servers list one for each department.
-const maxNamespaces = 1000
-
-// parseNamespace reads the three lists of a NAMESPACE response (RFC 2342 section 6). Extensions inside a namespace are skipped.
-func parseNamespace(args string) (personal, other, shared []namespace, err error) {
-	p := &namespaceParser{rest: args}
-	lists := make([][]namespace, 3)
-	for i := range lists {
-		if lists[i], err = p.list(); err != nil {
-			return nil, nil, nil, err
+// appendLimit returns how many octets a message may have that is appended (RFC 7889), and whether the server says so.
+func (s *subject) appendLimit() (octets int64, ok bool) {
+	for _, c := range s.signIn.capabilities {
+		if n, found := strings.CutPrefix(strings.ToUpper(c), "APPENDLIMIT="); found {
+			octets, err := strconv.ParseInt(n, 10, 64)
+			return octets, err == nil && octets >= 0
 		}
 	}
-	return lists[0], lists[1], lists[2], nil
-}
-
-type namespaceParser struct{ rest string }
-
-var errNamespace = errors.New("a NAMESPACE response that cannot be read")
-
-// skip takes token off the front, white space before it too, and reports whether it was there.
-func (p *namespaceParser) skip(token string) bool {
-	rest := strings.TrimLeft(p.rest, " ")
-	if len(rest) < len(token) || !strings.EqualFold(rest[:len(token)], token) {
-		return false
-	}
-	p.rest = rest[len(token):]
-	return true
-}
-
-// list reads NIL or a list of namespaces.
-func (p *namespaceParser) list() ([]namespace, error) {
-	if p.skip("NIL") {
-		return nil, nil
-	}
-	if !p.skip("(") {
-		return nil, errNamespace
-	}
-	var list []namespace
-	for !p.skip(")") {
-		if len(list) == maxNamespaces || !p.skip("(") {
-			return nil, errNamespace
-		}
-		prefix, ok := p.quoted()
-		if !ok {
-			return nil, errNamespace
-		}
-		delimiter := ""
-		if !p.skip("NIL") {
-			if delimiter, ok = p.quoted(); !ok {
-				return nil, errNamespace
-			}
-		}
-		if !p.closeExtensions() {
-			return nil, errNamespace
-		}
-		list = append(list, namespace{prefix, delimiter})
-	}
-	return list, nil
-}
-
-// quoted reads a quoted string.
-func (p *namespaceParser) quoted() (string, bool) {
-	if !p.skip(`"`) {
-		return "", false
-	}
-	var b strings.Builder
-	for i := 0; i < len(p.rest); i++ {
-		switch c := p.rest[i]; c {
-		case '"':
-			p.rest = p.rest[i+1:]
-			return b.String(), true
-		case '\\':
-			if i++; i == len(p.rest) {
-				return "", false
-			}
-			b.WriteByte(p.rest[i])
-		default:
-			b.WriteByte(c)
+	a, _ := s.signIn.account.answer("STATUS")
+	args, _ := dataOf(a, "STATUS")
+	_, list, _ := strings.Cut(args, "(")
+	words := strings.Fields(strings.ToUpper(strings.TrimSuffix(list, ")")))
+	for i := 0; i+1 < len(words); i += 2 {
+		if words[i] == "APPENDLIMIT" {
+			octets, err := strconv.ParseInt(words[i+1], 10, 64) // NIL: no limit
+			return octets, err == nil && octets >= 0
 		}
 	}
-	return "", false
-}
-
-// closeExtensions skips extension data up to the parenthesis that closes the namespace.
-func (p *namespaceParser) closeExtensions() bool {
-	for depth := 0; ; {
-		p.rest = strings.TrimLeft(p.rest, " ")
-		switch {
-		case p.rest == "":
-			return false
-		case p.rest[0] == '"':
-			if _, ok := p.quoted(); !ok {
-				return false
-			}
-		case p.rest[0] == '(':
-			depth++
-			p.rest = p.rest[1:]
-		case p.rest[0] == ')':
-			p.rest = p.rest[1:]
-			if depth == 0 {
-				return true
-			}
-			depth--
-		default:
-			p.rest = p.rest[1:]
-		}
-	}
+	return 0, false
 }

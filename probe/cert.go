@@ -2,6 +2,7 @@ package probe
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"math"
 	"slices"
@@ -24,14 +25,14 @@ func certDates(s *subject) outcome {
 // certName judges whether the certificate is for the host.
 func certName(s *subject) outcome {
 	return s.certOutcome("cert.name", "the certificate is for "+s.ep.ServerName(),
-		map[string]any{"server_name": s.ep.ServerName(), "names": stringList(certNames(s.facts.TLS.Chain[0]))})
+		map[string]any{"server_name": s.ep.ServerName(), "names": stringList(allNames(s.facts.TLS.Chain[0]))})
 }
 
 // certChain judges whether the chain leads to a root that is trusted, and what was sent of it.
 func certChain(s *subject) outcome {
 	chain := s.facts.TLS.Chain
 	return s.certOutcome("cert.chain", fmt.Sprintf("%s sent, issued by %s", count(len(chain), "certificate", "certificates"), issuerName(chain[0])),
-		map[string]any{"sent": len(chain)})
+		map[string]any{"sent": len(chain)}, s.inspection()...)
 }
 
 // certKey judges the key, its signatures and the pins.
@@ -39,27 +40,30 @@ func certKey(s *subject) outcome {
 	leaf := s.facts.TLS.Chain[0]
 	keyType, bits := keyOf(leaf)
 	return s.certOutcome("cert.key", fmt.Sprintf("%s key of %d bits", strings.ToUpper(keyType), bits),
-		map[string]any{"key_type": keyType, "key_bits": bits, "pin": imapdial.Pin(leaf), "pin_matched": s.facts.Pin != ""})
+		map[string]any{"key_type": keyType, "key_bits": bits, "pin": imapdial.Pin(leaf), "pin_matched": s.facts.Pin != ""}, s.portsDiffer()...)
 }
 
-// certRevocation judges the stapled OCSP answer. Without one nothing is known; no authority is asked.
-func certRevocation(s *subject) outcome {
-	stapled := len(s.facts.TLS.State.OCSPResponse) > 0
-	out := s.certOutcome("cert.revocation", "the stapled OCSP answer says that the certificate is not revoked", map[string]any{"stapled": stapled})
-	if !stapled && len(out.findings) == 0 {
-		out.status, out.summary = Skip, "not applicable: no OCSP answer is stapled"
-	}
-	return out
-}
-
-// certOutcome is the outcome of the check with the faults that belong to it, or good.
-func (s *subject) certOutcome(check, good string, facts map[string]any) outcome {
+// certOutcome is the outcome of the check with the faults that belong to it and what was found besides, or good. What sums up others takes their
+// place (contract 4): a wrong clock that of dates.
+func (s *subject) certOutcome(check, good string, facts map[string]any, besides ...finding.Finding) outcome {
 	out := outcome{summary: good, facts: facts}
 	for _, fault := range s.facts.Faults {
-		if row, ok := faultRows[fault.Kind]; ok && row.check == check {
-			out.findings = append(out.findings, s.faultFinding(row, fault))
+		fault = s.extras.issuer.explained(fault)
+		row, ok := faultRows[fault.Kind]
+		if !ok || row.check != check {
+			continue
 		}
+		if clock := s.extras.clock; clock != nil {
+			switch fault.Kind {
+			case imapdial.FaultExpired, imapdial.FaultNotYetValid:
+				row, fault.Detail = clockRow(row), clock.summary()
+			case imapdial.FaultStapleStale:
+				continue
+			}
+		}
+		out.findings = append(out.findings, s.faultFinding(row, fault))
 	}
+	out.findings = append(out.findings, besides...)
 	if len(out.findings) > 0 {
 		slices.SortStableFunc(out.findings, func(a, b finding.Finding) int {
 			return cmp.Compare(severityRank(a.Severity), severityRank(b.Severity))
@@ -73,6 +77,9 @@ func (s *subject) certOutcome(check, good string, facts map[string]any) outcome 
 // usable that Dial would refuse. What a pin stands in for is for the record (contract 2.1).
 func (s *subject) faultFinding(row faultRow, fault imapdial.Fault) finding.Finding {
 	f := s.finding(row.code, fault.Detail, row.cause)
+	if row.code == "local.clock-wrong" {
+		f.Cause, f.Certainty = s.extras.clock.how, s.extras.clock.certainty
+	}
 	switch {
 	case fault.Blocking:
 		f.Severity = finding.Block
@@ -87,14 +94,23 @@ func (s *subject) faultFinding(row faultRow, fault imapdial.Fault) finding.Findi
 		f.Evidence["not_before"], f.Evidence["not_after"] = cert.NotBefore.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339)
 		f.Evidence["index"] = fault.Index
 	}
+	if related := fault.Related; related != nil {
+		f.Evidence["known"], f.Evidence["known_pin"] = wire.Printable(related.Subject.String()), imapdial.Pin(related)
+	}
 	f.Remedies = advice(row.remedies...)
+	if row.code == "cert.name-mismatch" && f.Severity == finding.Block {
+		f.Remedies = append(s.nameRemedies(s.leaf()), f.Remedies...)
+	}
 	if f.Severity == finding.Block && row.caFile {
 		f.Remedies = append(f.Remedies, finding.Remedy{Text: "if the authority is your own, give its root certificate with --" + s.flag("ca-file") + " FILE"})
 	}
 	f.Remedies = append(f.Remedies, s.certRemedies(row, f.Severity)...)
+	s.weigh(&f, fault)
+	s.extras.issuer.tellOf(&f, row)
+	s.extras.revocation.tell(&f)
 	f.Reproduce = []string{s.openssl(row.openssl...)}
 	if row.check == "cert.name" {
-		f.Evidence["names"] = stringList(certNames(s.facts.TLS.Chain[0]))
+		f.Evidence["names"], f.Evidence["same_address"] = stringList(allNames(s.facts.TLS.Chain[0])), stringList(s.extras.sameAddress)
 		f.Reproduce = []string{s.openssl(s.verifyOption())}
 	}
 	return f
@@ -102,21 +118,54 @@ func (s *subject) faultFinding(row faultRow, fault imapdial.Fault) finding.Findi
 
 // certRemedies are those that a flag puts into effect.
 func (s *subject) certRemedies(row faultRow, severity finding.Severity) []finding.Remedy {
-	if severity != finding.Block {
+	if severity != finding.Block || row.code == "local.clock-wrong" { // a pin would hide the clock
 		return nil
 	}
+	if row.pinnable || row.code == "cert.pin-mismatch" {
+		return []finding.Remedy{s.apply("if the server's administrator confirms that this is the server's key, pin it", "pin", imapdial.Pin(s.leaf()))}
+	}
+	return nil
+}
+
+// nameRemedies propose names of the certificate: those that lead to the very address, which needs nobody's word, else the first that is a host's.
+func (s *subject) nameRemedies(leaf *x509.Certificate) []finding.Remedy {
 	var remedies []finding.Remedy
-	leaf := s.facts.TLS.Chain[0]
-	if row.code == "cert.name-mismatch" {
-		for _, name := range certNames(leaf) {
-			if !strings.Contains(name, "*") {
-				remedies = append(remedies, s.apply("if this server really is "+name+", accept that name", "server-name", name))
-				break
-			}
+	for _, name := range s.extras.sameAddress[:min(len(s.extras.sameAddress), 3)] {
+		remedies = append(remedies, s.apply("use the name "+name+": the certificate is for it, and it leads to the same address", "server-name", name))
+	}
+	if len(remedies) > 0 {
+		return remedies
+	}
+	for _, name := range certNames(leaf) {
+		if !strings.Contains(name, "*") {
+			return []finding.Remedy{s.apply("if this server really is "+name+", accept that name", "server-name", name)}
 		}
 	}
-	if row.pinnable || row.code == "cert.pin-mismatch" {
-		remedies = append(remedies, s.apply("if the server's administrator confirms that this is the server's key, pin it", "pin", imapdial.Pin(leaf)))
+	return nil
+}
+
+// weigh sets how sure a finding is, and who is to act, where the evidence says other than the catalogue.
+func (s *subject) weigh(f *finding.Finding, fault imapdial.Fault) {
+	switch fault.Kind {
+	case imapdial.FaultImitatedIssuer:
+		f.Certainty = finding.Likely
+		if s.otherAuthority() {
+			f.Responsible = finding.LocalNetwork
+		}
+	case imapdial.FaultNoRoots:
+		f.Certainty = finding.Likely
+		if fault.Related != nil {
+			f.Certainty = finding.Certain
+			f.Cause = "without root certificates no server can be recognised; by the list of public roots that imapilot has built in, this server is fine"
+		}
+	case imapdial.FaultIncompleteChain:
+		if got := s.extras.issuer; got == nil || len(got.issuers) == 0 {
+			f.Certainty = finding.Likely
+		}
 	}
-	return remedies
+}
+
+// allNames are the names that a certificate is for, SRV-IDs included.
+func allNames(cert *x509.Certificate) []string {
+	return append(certNames(cert), printableList(imapdial.SRVNames(cert))...)
 }

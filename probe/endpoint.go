@@ -26,6 +26,9 @@ func (s *subject) report() *EndpointReport {
 		return e
 	}
 	e.TLS = tlsReport(s.facts.TLS)
+	if e.TLS != nil && s.scan != nil {
+		e.TLS.addScan(s.scan)
+	}
 	if s.ep.Security == imapdial.Cleartext {
 		e.Capabilities.BeforeTLS = printableList(s.facts.Capabilities)
 	} else {

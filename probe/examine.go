@@ -16,7 +16,6 @@ import (
 // The waits of contract 4.1, for a time-out of 5 s or more. Below it they are half of the time-out.
 const (
 	closedAtOnce = 300 * time.Millisecond // a connection that ends sooner was not ended for what we said
-	secondTrial  = time.Second            // how long a connection that sends nothing is watched
 	silentTrial  = 3 * time.Second        // after which a silent port is offered TLS
 )
 
@@ -40,7 +39,10 @@ func (t *targetRun) examine(ctx context.Context, s *subject) *subject {
 	default:
 		t.examinePlain(ctx, &seen)
 	}
-	seen.noRoute = seen.noRoute || !seen.connected() && !t.prober.proxied() && !routed(seen.address)
+	t.diagnose(ctx, &seen)
+	t.adapt(ctx, &seen)
+	t.lookFurther(ctx, &seen)
+	seen.noRoute = seen.noRoute || !seen.connected() && !t.proxied() && !routed(seen.address)
 	return &seen
 }
 
@@ -70,11 +72,12 @@ func (t *targetRun) examineTLS(ctx context.Context, s *subject) {
 	}
 	plain := s.ep
 	plain.Security = imapdial.Cleartext
-	facts, conn := imapdial.Observe(ctx, plain, t.prober.options(t.prober.dialer(), t.prober.wait(secondTrial)))
+	facts, conn := imapdial.Observe(ctx, plain, t.prober.options(t.dialer(), t.prober.wait(headerTrial)))
 	if conn != nil {
 		conn.Close()
 	}
 	s.second = &facts
+	s.headerSeen()
 }
 
 // examinePlain observes a port that speaks first. While it is silent, TLS is tried on a second connection beside it.
@@ -94,7 +97,7 @@ func (t *targetRun) examinePlain(ctx context.Context, s *subject) {
 			return
 		case <-time.After(t.prober.wait(silentTrial)):
 		}
-		facts, conn := imapdial.Observe(beside, tls, t.prober.options(t.prober.dialer(), t.prober.timeout()))
+		facts, conn := imapdial.Observe(beside, tls, t.prober.options(t.dialer(), t.prober.timeout()))
 		if conn != nil {
 			conn.Close()
 		}
@@ -107,17 +110,20 @@ func (t *targetRun) examinePlain(ctx context.Context, s *subject) {
 	stopBeside()
 	running.Wait()
 	s.second = second
+	t.awaitsHeader(ctx, s)
 }
 
 // look observes the endpoint over the first of its addresses that connects.
 func (t *targetRun) look(ctx context.Context, s *subject) {
-	w := &walk{addresses: s.addresses, dial: t.prober.dialer()}
-	facts, conn := imapdial.Observe(ctx, s.ep, t.prober.options(w.DialContext, t.prober.timeout()))
+	w := &walk{addresses: s.addresses, dial: t.dialer()}
+	facts, conn, small := t.lookBeside(ctx, s, w)
+	s.proxied = t.proxied()
 	s.facts, s.conn, s.attempts = &facts, conn, w.attempts
 	if last := len(w.attempts) - 1; last >= 0 && w.attempts[last].err == nil {
 		s.take(w.attempts[last].address)
 		s.addresses = []netip.AddrPort{s.address}
 	}
+	s.useSmall(small)
 }
 
 // take makes address the one that the endpoint is examined and reported with.

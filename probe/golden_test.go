@@ -42,6 +42,8 @@ func normalise(r *Report) {
 				switch name {
 				case "not_before", "not_after", "pin":
 					list[i].Facts[name] = name
+				case "round_trip_ms", "command_ms":
+					list[i].Facts[name] = 0
 				case "tried":
 					for _, a := range list[i].Facts[name].([]any) {
 						a.(map[string]any)["ms"] = 0

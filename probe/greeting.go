@@ -63,6 +63,8 @@ func (s *subject) noGreeting() finding.Finding {
 		return s.otherMode("TLS")
 	case isTimeout(s.facts.Err):
 		return s.silent()
+	case s.headerWait > 0:
+		return s.proxyHeader()
 	case isClosed(s.facts.Err):
 		return s.closedAtOnce()
 	}
@@ -79,7 +81,7 @@ func (s *subject) silent() finding.Finding {
 	}
 	f := s.finding("imap.silent", s.hostPort()+" accepts the connection and says nothing within "+seconds(stage),
 		"the host takes connections, but the service behind the port does not work: it hangs, is overloaded, or a balancer has no server to pass them to")
-	if s.ep.Security == imapdial.TLS {
+	if s.saidHello() && (s.proxied || !s.facts.TCP.Known) {
 		f.Certainty = finding.Likely // a path that swallows our first packet looks the same
 	}
 	if s.beside.usableTLS {

@@ -21,10 +21,17 @@ func handshake(s *subject) outcome {
 		cs := s.facts.TLS.State
 		out.facts = map[string]any{"version": versionName(cs.Version), "cipher_suite": tls.CipherSuiteName(cs.CipherSuite), "group": imapdial.GroupName(cs.CurveID)}
 		out.summary = fmt.Sprintf("TLS %s, %s", versionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite))
+		if s.large != nil {
+			out.findings = append(out.findings, s.largeHelloDropped())
+		}
+		if cs.Version < tls.VersionTLS12 {
+			out.findings = append(out.findings, s.legacyVersion([]string{"TLS " + versionName(cs.Version)}))
+		}
 		return out
 	}
 	f := s.noHandshake()
 	out.summary, out.findings = f.Summary, []finding.Finding{f}
+	out.status = Fail // also for a finding that is only high where a setting helps
 	return out
 }
 
@@ -42,10 +49,17 @@ func (s *subject) shookHands() bool {
 // noHandshake tells why the handshake did not come about.
 func (s *subject) noHandshake() finding.Finding {
 	err := s.facts.Err
+	f, known := s.byTrials()
 	if alert, ok := alertOf(err); ok {
-		return s.alerted(alert)
+		if !known {
+			f = s.alerted(alert)
+		}
+		f.Evidence["alert"] = int(alert)
+		return f
 	}
-	f, known := s.libraryError(err)
+	if !known {
+		f, known = s.libraryError(err)
+	}
 	switch {
 	case known:
 		return f
@@ -55,10 +69,16 @@ func (s *subject) noHandshake() finding.Finding {
 		return s.wrongProtocol(s.facts.FirstBytes)
 	case err == nil:
 		return s.handshakeFailed("the server sent no certificate", "the server shook hands without saying who it is")
+	case s.headerWait > 0:
+		return s.proxyHeader()
+	case s.closedWithoutHello():
+		return s.closedAtOnce()
+	case s.trials.small:
+		return s.largeHelloDropped()
+	case isTimeout(err) && s.facts.TCP.Pending && !s.proxied:
+		return s.helloDropped()
 	case isTimeout(err):
 		return s.silent()
-	case s.ep.Security == imapdial.TLS && s.second != nil && s.second.Err != nil && s.second.Err.Stage == imapdial.StageGreeting && isClosed(s.second.Err):
-		return s.closedAtOnce()
 	case errors.Is(err, syscall.ECONNRESET):
 		return s.helloReset()
 	case isClosed(err):
@@ -84,6 +104,13 @@ func (s *subject) handshakeFailed(how, cause string) finding.Finding {
 	return s.tlsFinding("tls.handshake-failed", "no TLS handshake with "+s.hostPort()+": "+how, cause,
 		"show the administrator of the server this finding: the server's log says why it broke off",
 		"look whether another program connects from this computer: if it does, its TLS settings are older than what imapilot accepts")
+}
+
+func (s *subject) nameRequired() finding.Finding {
+	f := s.tlsFinding("tls.sni-required", s.hostPort()+" wants to be asked by name, and was asked by address",
+		"several hosts share the address, and the server chooses the certificate by the name, which TLS does not send for an address",
+		"give the server's name in place of its address, or with --"+s.flag("server-name"))
+	return f
 }
 
 func (s *subject) helloReset() finding.Finding {
@@ -142,7 +169,7 @@ func (s *subject) alerted(alert uint8) finding.Finding {
 			"the server looks at the name that the client asks for (SNI) and serves no host of this name",
 			"check the host: the server at this address may belong to another name",
 			"if the server is known by another name, give that with --"+s.flag("server-name"))
-		if _, err := netip.ParseAddr(s.ep.ServerName()); err == nil { // no name is sent for an address (RFC 6066 section 3)
+		if s.askedByAddress() {
 			f.Summary = s.hostPort() + " wants to be asked by name, and was asked by address"
 		}
 	case alertCertificateRequired:
@@ -157,8 +184,13 @@ func (s *subject) alerted(alert uint8) finding.Finding {
 		f = s.handshakeFailed(fmt.Sprintf("the server breaks off with alert %d (%s)", alert, strings.TrimPrefix(tls.AlertError(alert).Error(), "tls: ")),
 			"the server cannot agree on a version, cipher, group or signature, or its certificate or key cannot be used")
 	}
-	f.Evidence["alert"] = int(alert)
 	return f
+}
+
+// askedByAddress reports whether no name is sent, because the server is known by its address alone (RFC 6066 section 3).
+func (s *subject) askedByAddress() bool {
+	_, err := netip.ParseAddr(s.ep.ServerName())
+	return err == nil
 }
 
 // alertOf returns the alert with which a server ended a handshake. crypto/tls keeps it in an unexported type, of kind uint8, inside
@@ -178,6 +210,8 @@ func alertOf(err error) (uint8, bool) {
 	return uint8(v.Uint()), true
 }
 
+const unsupportedVersion = "tls: server selected unsupported protocol version"
+
 // libraryError explains what crypto/tls itself objected to. It has no types for these errors, so their texts are compared, here and nowhere else
 // (crypto/tls of Go 1.26: handshake_client.go, handshake_client_tls13.go, key_agreement.go).
 func (s *subject) libraryError(err error) (finding.Finding, bool) {
@@ -187,27 +221,28 @@ func (s *subject) libraryError(err error) (finding.Finding, bool) {
 	text := err.Error()
 	says := func(part string) bool { return strings.Contains(text, part) }
 	switch {
-	case says("tls: server selected unsupported protocol version"):
+	case says(unsupportedVersion):
 		return s.versionTooOld(), true
 	case says("tls: server chose an unconfigured cipher suite"):
 		return s.noCommonCipher(), true
 	case says("tls: server selected unsupported group"), says("tls: server selected unsupported curve"):
 		return s.noCommonGroup(), true
 	case says("tls: failed to parse certificate from server"):
-		f := s.tlsFinding("cert.unparsable", "the certificate of "+s.hostPort()+" cannot be read",
-			"it breaks the rules for certificates in a way that crypto/x509 does not accept",
-			"the server's administrator has to have the certificate issued anew by a public authority")
-		f.Reproduce = []string{s.openssl("-showcerts")}
-		return f, true
+		return s.unparsable(), true
 	case says("-bit keys are insecure"), says("server sent certificate containing RSA key larger than"):
-		f := s.tlsFinding("cert.weak-key", "the key of the certificate of "+s.hostPort()+" has a size that cannot be accepted",
-			"RSA keys below 1024 bits can be computed by others, and gigantic ones only cost time",
-			"the server's administrator has to have a certificate issued for an RSA key of 2048 bits or an EC key of 256")
-		f.Severity = finding.Block
-		f.Reproduce = []string{s.openssl("-showcerts")}
-		return f, true
+		return s.keySize(), true
 	}
 	return finding.Finding{}, false
+}
+
+// keySize is for an RSA key that crypto/tls does not accept.
+func (s *subject) keySize() finding.Finding {
+	f := s.tlsFinding("cert.weak-key", "the key of the certificate of "+s.hostPort()+" has a size that cannot be accepted",
+		"RSA keys below 1024 bits can be computed by others, and gigantic ones only cost time",
+		"the server's administrator has to have a certificate issued for an RSA key of 2048 bits or an EC key of 256")
+	f.Severity = finding.Block
+	f.Reproduce = []string{s.openssl("-showcerts")}
+	return f
 }
 
 // versionName writes a TLS version as the contract does.

@@ -105,8 +105,11 @@ func (e *EndpointReport) progress() int {
 			id = c.BlockedBy
 		case Fail, Errored:
 		case Skip:
-			if id == "tcp.connect" {
+			switch id {
+			case "tcp.connect":
 				return -1 // not examined
+			case "auth.login":
+				return e.stage(id) // it was tried at another endpoint, which got as far, or further
 			}
 			continue
 		default:

@@ -68,6 +68,7 @@ func (e *EndpointReport) clone() *EndpointReport {
 	c.Checks = cloneResults(e.Checks)
 	if e.TLS != nil {
 		t := *e.TLS
+		t.Versions, t.CipherSuites, t.Groups = maps.Clone(t.Versions), maps.Clone(t.CipherSuites), slices.Clone(t.Groups)
 		t.Certificates = slices.Clone(t.Certificates)
 		for i := range t.Certificates {
 			t.Certificates[i].DNSNames = slices.Clone(t.Certificates[i].DNSNames)

@@ -12,6 +12,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
+	"github.com/imapilot-project/imapilot/probe/provider"
 )
 
 // signInPhase is what has become of the one sign-in of a target, seen from one endpoint.
@@ -32,10 +33,12 @@ type signIn struct {
 	mechanism    string // used, in upper case
 	took         time.Duration
 	capabilities []string // after sign-in
-	namespace    namespaceAnswer
+	account      accountAnswers
+	provider     *provider.Provider // nil: none of those that are known
 
 	edgeWhitespace bool // the secret begins or ends with white space
 	nonASCII       bool // it has letters outside ASCII
+	notAppPassword bool // the provider wants an app password, and this does not look like one
 }
 
 // signInGate decides whether there is a sign-in to judge.
@@ -56,12 +59,14 @@ func (in *signIn) note(s secret.Secret) {
 	b := s.Reveal()
 	in.edgeWhitespace = len(b) != len(bytes.TrimSpace(b))
 	in.nonASCII = slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
+	in.notAppPassword = in.provider.WantsAppPassword(b)
 	clear(b)
 }
 
-// attempt signs in on conn and asks for the namespaces. It is called once for each target.
-func (in *signIn) attempt(ctx context.Context, conn *imapdial.Conn, acct imapdial.Account, s secret.Secret) *imapdial.Session {
-	in.phase = signInTried
+// attempt signs in on conn and asks what there is to know of the account. It is called once for each target.
+func (in *signIn) attempt(ctx context.Context, conn *imapdial.Conn, acct imapdial.Account, s secret.Secret, role Role) *imapdial.Session {
+	facts := conn.Facts()
+	in.phase, in.provider = signInTried, provider.Of(acct.Endpoint.Host, facts.Greeting.Text)
 	in.note(s)
 	begin := time.Now()
 	session, err := conn.SignIn(ctx, acct, s)
@@ -70,9 +75,7 @@ func (in *signIn) attempt(ctx context.Context, conn *imapdial.Conn, acct imapdia
 		return nil
 	}
 	in.mechanism, in.capabilities = session.Account().Mechanism, session.Capabilities()
-	if session.Has("NAMESPACE") {
-		in.namespace = askNamespace(ctx, session)
-	}
+	in.account = askAccount(ctx, session, role)
 	return session
 }
 

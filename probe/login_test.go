@@ -1,11 +1,14 @@
 package probe
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/imapilot-project/imapilot/probe/finding"
+	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
 )
@@ -66,6 +69,25 @@ func TestRefusedSignIn(t *testing.T) {
 		{name: "letters outside ASCII with LOGIN alone", capabilities: "IMAP4rev1", password: canary + "ü", answer: "NO [AUTHENTICATIONFAILED] no",
 			findings: []string{"auth.failed block", "auth.password-encoding warn"}, exit: 13, sent: 1},
 		{name: "letters outside ASCII with PLAIN", password: canary + "ü", answer: "NO [AUTHENTICATIONFAILED] no", findings: []string{"auth.failed block"}, exit: 13, sent: 1},
+		{name: "words of a wanted app password", answer: "NO [ALERT] Application-specific password required: https://support.example.org/1 (Failure)",
+			findings: []string{"auth.app-password block"}, responsible: finding.AccountHolder, exit: 13, sent: 1},
+		{name: "words of a wanted app password beside a code that says less", answer: "NO [AUTHENTICATIONFAILED] Application password is REQUIRED", findings: []string{"auth.app-password block"}, exit: 13, sent: 1},
+		{name: "words of a switched-off IMAP", answer: "NO [ALERT] Your account is not enabled for IMAP use. Please visit your settings", findings: []string{"auth.protocol-disabled block"},
+			responsible: finding.AccountHolder, exit: 13, sent: 1},
+		{name: "words do not overrule a code", answer: "NO [EXPIRED] get an app password", findings: []string{"auth.expired block"}, exit: 13, sent: 1},
+		{name: "words of a browser", answer: "NO [ALERT] Please log in via your web browser: https://support.example.org/2.", findings: []string{"auth.web-login block"}, exit: 13, sent: 1},
+		{name: "words of too many connections", answer: "NO [ALERT] Too many simultaneous connections. (Failure)", findings: []string{"auth.limit block"}, exit: 75, sent: 1},
+		{name: "words of too much traffic", answer: "NO [ALERT] Account exceeded command or bandwidth limits. (Failure)", findings: []string{"account.traffic-limit block"}, exit: 75, sent: 1},
+		{name: "words of passwords that are not taken", answer: "NO LOGIN failed: LogonDenied-BasicAuthBlocked", findings: []string{"auth.oauth-required block"}, exit: 13, sent: 1},
+		{name: "LOGIN refused where only tokens are listed", capabilities: "IMAP4rev1 AUTH=XOAUTH2", answer: "NO LOGIN failed.", findings: []string{"auth.oauth-required block"}, exit: 13, sent: 1,
+			apply: map[string]string{"auth": "XOAUTH2"}},
+		{name: "tokens only, and what to do with one", capabilities: "IMAP4rev1 SASL-IR LOGINDISABLED AUTH=XOAUTH2 AUTH=OAUTHBEARER", answer: "NO no", findings: []string{"auth.oauth-required block"}, exit: 13,
+			apply: map[string]string{"auth": "OAUTHBEARER"}},
+		{name: "XOAUTH2 refused", capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2", mechanism: "XOAUTH2", answer: "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)",
+			findings: []string{"auth.token-rejected block"}, responsible: finding.You, exit: 13, sent: 1},
+		{name: "OAUTHBEARER refused without a word", capabilities: "IMAP4rev1 AUTH=OAUTHBEARER", mechanism: "OAUTHBEARER", answer: "NO no", findings: []string{"auth.token-rejected block"}, exit: 13, sent: 1},
+		{name: "a token while the directory is down", capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2", mechanism: "XOAUTH2", answer: "NO [UNAVAILABLE] later", findings: []string{"auth.unavailable block"}, exit: 75, sent: 1},
+		{name: "a token with a line end", capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2", mechanism: "XOAUTH2", password: canary + "\nmore", answer: "NO no", findings: []string{"auth.no-mechanism block"}, responsible: finding.You, exit: 13},
 		{name: "a password that PLAIN cannot carry", password: canary + "\x00", answer: "NO no", findings: []string{"auth.no-mechanism block"}, responsible: finding.You, exit: 13},
 	}
 	for _, tt := range tests {
@@ -100,6 +122,7 @@ func TestRefusedSignIn(t *testing.T) {
 			if sent := strings.Count(received, " AUTHENTICATE ") + strings.Count(received, " LOGIN "); sent != tt.sent {
 				t.Errorf("the server saw %d sign-ins, want %d", sent, tt.sent)
 			}
+			secretFree(t, o.Report, tt.password)
 			if o.Accounts[0] != nil || o.Report.Targets[0].Recommended != nil {
 				t.Error("a target that refuses the sign-in has settings")
 			}
@@ -108,6 +131,110 @@ func TestRefusedSignIn(t *testing.T) {
 				t.Errorf("got %v", statuses(e))
 			}
 		})
+	}
+}
+
+// secretFree checks that a report holds no secret, neither as it is nor in base64.
+func secretFree(t *testing.T, r *Report, password string) {
+	t.Helper()
+	report, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{strings.TrimSpace(password), base64.StdEncoding.EncodeToString([]byte(password)), base64.StdEncoding.EncodeToString([]byte("\x00alice\x00" + password))} {
+		if strings.Contains(string(report), form) {
+			t.Errorf("the report holds the secret as %q", form)
+		}
+	}
+}
+
+// TestProviders reaches servers under the providers' own names: what is known of them is said where the server gives no reason.
+func TestProviders(t *testing.T) {
+	tests := []struct {
+		name, host, capabilities, greeting, password, answer string
+		code                                                 finding.Code
+		certainty                                            finding.Certainty
+		remedy                                               string // part of the first one
+	}{
+		{name: "a password of the account at a provider that wants an app password", host: "imap.mail.me.com", password: canary, answer: "NO [AUTHENTICATIONFAILED] Authentication failed",
+			code: "auth.app-password", certainty: finding.Likely, remedy: "iCloud: create an app-specific password"},
+		{name: "a wrong app password", host: "imap.mail.me.com", password: "abcd-efgh-ijkl-mnop", answer: "NO [AUTHENTICATIONFAILED] Authentication failed",
+			code: "auth.failed", certainty: finding.Certain, remedy: "iCloud: the user name"},
+		{name: "a password at a provider that takes only tokens", host: "outlook.office365.com", password: canary, answer: "NO LOGIN failed.",
+			code: "auth.oauth-required", certainty: finding.Likely, remedy: "XOAUTH2"},
+		{name: "IMAP may be off", host: "imap.gmx.net", password: canary, answer: "NO [AUTHENTICATIONFAILED] no", code: "auth.failed", certainty: finding.Certain, remedy: "GMX and WEB.DE: the user name"},
+		{name: "known by its greeting", host: "mail.example.test", greeting: "* OK Coremail System IMap Server Ready(163com)", password: canary, answer: "NO [ALERT] IMAP access is disabled",
+			code: "auth.protocol-disabled", certainty: finding.Certain, remedy: "NetEase (163, 126, yeah): switch IMAP on"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			refuse := func(c *faulty.Conn, tag, _ string) { c.Line(tag + " " + tt.answer) }
+			script := faulty.Dialog{TLS: serverTLS(imaptest.Leaf{DNSNames: []string{tt.host}}), ImplicitTLS: true, Greeting: tt.greeting,
+				On: map[string]func(*faulty.Conn, string, string){"LOGIN": refuse, "AUTHENTICATE": refuse}}.Serve
+			w := newWorld(t, map[uint16]faulty.Script{993: script})
+			to := target(t, "imaps://"+tt.host)
+			to.Connect, to.User, to.Secret = "127.0.0.1", "alice", secret.Given(secret.New([]byte(tt.password)))
+			o := run(t, w.prober(), to)
+			f := one(t, o.Report, tt.code)
+			if f.Certainty != tt.certainty || !strings.Contains(f.Remedies[0].Text, tt.remedy) || f.Evidence["provider_data"] == nil {
+				t.Errorf("got certainty %s, remedies %+v, evidence %v", f.Certainty, f.Remedies, f.Evidence)
+			}
+			if received := string(w.servers[993].Received()); strings.Count(received, " AUTHENTICATE ")+strings.Count(received, " LOGIN ") != 1 {
+				t.Errorf("the server read %q", received)
+			}
+		})
+	}
+}
+
+func TestTokenObjection(t *testing.T) {
+	objection := `{"status":"invalid_token","schemes":"bearer","scope":"https://mail.example.org/\u001b[31m"}`
+	for mechanism, end := range map[string]string{"XOAUTH2": "", "OAUTHBEARER": "AQ=="} {
+		t.Run(mechanism, func(t *testing.T) {
+			answered := make(chan string, 1)
+			script := faulty.Dialog{TLS: goodTLS(), ImplicitTLS: true, Inside: "IMAP4rev1 SASL-IR AUTH=" + mechanism, On: answers{
+				"AUTHENTICATE": func(c *faulty.Conn, tag, _ string) {
+					c.Line("+ " + base64.StdEncoding.EncodeToString([]byte(objection)))
+					answered <- c.ReadLine()
+					c.Line(tag + " NO SASL authentication failed")
+				}}}.Serve
+			w := newWorld(t, map[uint16]faulty.Script{993: script})
+			to := withPassword(target(t, "imaps://127.0.0.1"))
+			to.Mechanism = mechanism
+			o := run(t, w.prober(), to)
+			complete(t, o.Report)
+			f := one(t, o.Report, "auth.token-rejected")
+			if f.Evidence["status"] != "invalid_token" || f.Evidence["schemes"] != "bearer" || f.Evidence["scope"] != "https://mail.example.org/" {
+				t.Errorf("got evidence %v", f.Evidence)
+			}
+			if got := <-answered; got != end {
+				t.Errorf("the objection was answered with %q, want %q", got, end)
+			}
+			secretFree(t, o.Report, canary)
+		})
+	}
+}
+
+func TestSignInWithToken(t *testing.T) {
+	for mechanism, want := range map[string]string{
+		"XOAUTH2":     "user=alice\x01auth=Bearer " + canary + "\x01\x01",
+		"OAUTHBEARER": "n,a=alice,\x01host=127.0.0.1\x01port=993\x01auth=Bearer " + canary + "\x01\x01",
+	} {
+		script := faulty.Dialog{TLS: goodTLS(), ImplicitTLS: true, Inside: "IMAP4rev1 SASL-IR AUTH=" + mechanism, On: answers{
+			"AUTHENTICATE": func(c *faulty.Conn, tag, args string) {
+				_, first, _ := strings.Cut(args, " ")
+				if got, _ := base64.StdEncoding.DecodeString(first); string(got) != want {
+					t.Errorf("%s sent %q, want %q", mechanism, got, want)
+				}
+				c.Line(tag + " OK [CAPABILITY IMAP4rev1] in")
+				faulty.Dialog{}.Commands(c)
+			}}}.Serve
+		w := newWorld(t, map[uint16]faulty.Script{993: script})
+		to := withPassword(target(t, "imaps://127.0.0.1"))
+		to.Mechanism = mechanism
+		if rec := run(t, w.prober(), to).Report.Targets[0].Endpoints[0]; status(rec, "auth.login") != Pass {
+			t.Errorf("%s: got %v", mechanism, statuses(rec))
+		}
 	}
 }
 

@@ -12,9 +12,11 @@ package probe
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
+	"github.com/imapilot-project/imapilot/probe/dns"
 	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
@@ -22,15 +24,22 @@ import (
 
 // A Prober holds the settings of a probe. The zero value is usable. It is safe for concurrent use, apart from what Live shows.
 type Prober struct {
-	Version        string            // of the program, for the report
-	Timeout        time.Duration     // each step; 0 means 10 s
-	SignInTimeout  time.Duration     // 0 means 30 s
-	AllowPlaintext bool              // imap+insecure targets may be used
-	Ask            secret.Ask        // for prompt references; nil: there is no terminal
-	Dial           *imapdial.Options // nil: the system's dialer; its time-outs are those above
-	Resolver       *net.Resolver     // nil: the system's
-	Live           *Live             // nil: nobody watches
-	KeepSessions   bool              // hand the signed-in sessions to the caller, who closes them
+	Version         string            // of the program, for the report
+	Timeout         time.Duration     // each step; 0 means 10 s
+	SignInTimeout   time.Duration     // 0 means 30 s
+	AllowPlaintext  bool              // imap+insecure targets may be used
+	Ask             secret.Ask        // for prompt references; nil: there is no terminal
+	Dial            *imapdial.Options // nil: the system's dialer; its time-outs are those above
+	Resolver        *net.Resolver     // nil: the system's
+	DNS             *dns.Client       // whom own questions go to; nil: the servers of resolv.conf, or nobody where Resolver is set
+	NamesFromDNS    bool              // look-ups go to DNS alone, not to Resolver (--resolver)
+	HTTP            http.RoundTripper // asks for the configuration that a domain publishes; nil: one that dials like the probe
+	Live            *Live             // nil: nobody watches
+	Audit           bool              // make the intrusive checks too (--audit): command injection, and connections until one is refused
+	Full            bool              // enumerate TLS versions, cipher suites and groups (--full): up to 60 connections a port
+	FetchAIA        bool              // fetch the issuers that a server does not send, to name them (--fetch-aia)
+	FetchRevocation bool              // ask authorities whether a certificate is revoked, by OCSP or CRL (--fetch-revocation)
+	KeepSessions    bool              // hand the signed-in sessions to the caller, who closes them
 }
 
 // An Outcome is a report and, for each target, what a job goes on with.
@@ -59,6 +68,7 @@ func (p *Prober) Run(ctx context.Context, targets ...Target) (*Outcome, error) {
 		}
 		return nil, context.Cause(ctx)
 	}
+	p.blameClock(runs)
 	return p.outcome(started, runs), nil
 }
 
@@ -116,6 +126,17 @@ func (p *Prober) outcome(started time.Time, runs []*targetRun) *Outcome {
 	return o
 }
 
+// nameServers is the client for own questions. A caller that replaced the system's resolver does not mean the system's name servers.
+func (p *Prober) nameServers() *dns.Client {
+	switch {
+	case p.DNS != nil:
+		return p.DNS
+	case p.Resolver != nil:
+		return &dns.Client{}
+	}
+	return dns.System()
+}
+
 // timeout is that of a step before the sign-in.
 func (p *Prober) timeout() time.Duration {
 	if p.Timeout == 0 {
@@ -131,10 +152,11 @@ func (p *Prober) options(dial dialFunc, limit time.Duration) *imapdial.Options {
 		o = *p.Dial
 	}
 	o.DialContext, o.Timeout, o.SignIn = dial, limit, p.SignInTimeout
+	o.Version = p.Version
 	return &o
 }
 
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+type dialFunc = imapdial.DialFunc
 
 // dialer is what opens TCP connections.
 func (p *Prober) dialer() dialFunc {

@@ -193,6 +193,8 @@ func TestServers(t *testing.T) {
 			findings: []string{"cert.bad-usage block"}, exit: 12, verdict: Blocked, fails: []string{"cert.chain"}},
 		{name: "certificate of an authority", target: "imaps://127.0.0.1", ports: leaf(imaptest.Leaf{IsCA: true}),
 			findings: []string{"cert.bad-usage high"}, verdict: Warning, recommended: "127.0.0.1:993/tls"},
+		{name: "a name in the common name alone", target: "imaps://localhost", ports: leaf(imaptest.Leaf{DNSNames: []string{"localhost"}, CommonNameOnly: true}),
+			findings: []string{"cert.common-name-only block"}, exit: 12, verdict: Blocked, fails: []string{"cert.name"}},
 		{name: "unknown critical extension", target: "imaps://127.0.0.1", ports: leaf(imaptest.Leaf{CriticalExtension: true}),
 			findings: []string{"cert.unknown-critical-extension block"}, exit: 12, verdict: Blocked, fails: []string{"cert.chain"}},
 		{name: "RSA key of 1024 bits", target: "imaps://127.0.0.1", ports: leaf(imaptest.Leaf{Key: imaptest.RSA1024}),

@@ -82,6 +82,11 @@ func (s *subject) connected() bool {
 // reach judges the TCP connection.
 func reach(s *subject) outcome {
 	out := outcome{took: s.facts.Took[imapdial.StageConnect], facts: map[string]any{"address": s.address.String(), "tried": s.tried()}}
+	if s.banned {
+		f := s.bannedNow()
+		out.stops, out.summary, out.findings = true, f.Summary, []finding.Finding{f}
+		return out
+	}
 	if s.connected() {
 		out.summary = "connected to " + s.address.String()
 		return out
@@ -132,6 +137,8 @@ func (s *subject) unreachable() finding.Finding {
 	errors.As(err, &errno)
 	where, port := s.hostPort(), s.address.Port()
 	switch {
+	case errors.As(err, new(*imapdial.ViaError)):
+		return s.viaFailed(err)
 	case s.noRoute:
 		return s.localRoute(err)
 	case errno == syscall.ECONNREFUSED, errno == syscall.ECONNRESET:
@@ -165,6 +172,16 @@ func (s *subject) unreachable() finding.Finding {
 	f := s.net("net.network-unreachable", "connecting to "+where+" failed: "+errorText(err),
 		"the connection could not be opened, and the error does not tell where that failed",
 		"check this computer's network connection, and the proxy if there is one")
+	f.Responsible, f.Certainty = finding.Unknown, finding.Possible
+	return f
+}
+
+// viaFailed says that the way through a proxy did not lead to the server; which of the two is at fault, its words tell.
+func (s *subject) viaFailed(err error) finding.Finding {
+	f := s.net("net.network-unreachable", s.hostPort()+" was not reached "+errorText(err),
+		"the proxy cannot be used, or it could not reach the server from where it is",
+		"check that the proxy runs, and that it permits connections to TCP port "+portText(s.ep),
+		"leave --via out to see whether the server can be reached from here")
 	f.Responsible, f.Certainty = finding.Unknown, finding.Possible
 	return f
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/imapilot-project/imapilot/probe/finding"
@@ -15,6 +16,9 @@ const defaultConnections = 4
 // ended meanwhile. It needs every endpoint to be decided.
 func (t *targetRun) settle(ctx context.Context) {
 	chosen := t.choose()
+	if chosen != nil {
+		chosen.audit.ramping = t.prober.Audit
+	}
 	t.placeSignIn(chosen)
 	var ending sync.WaitGroup
 	for _, s := range t.subjects {
@@ -28,12 +32,16 @@ func (t *targetRun) settle(ctx context.Context) {
 	}
 	var in signIn
 	if t.secret != nil {
-		t.session = in.attempt(ctx, chosen.conn, t.settings(chosen, t.target.Mechanism), *t.secret)
+		t.session = in.attempt(ctx, chosen.conn, t.settings(chosen, t.target.Mechanism), *t.secret, t.target.Role)
 		t.live.change(func() { chosen.signIn = in })
 	}
 	if _, findings := chosen.judge(); blocks(findings) {
+		t.live.change(func() { chosen.audit.ramping = false })
 		t.close()
 		return
+	}
+	if t.prober.Audit {
+		t.auditConnections(ctx, chosen)
 	}
 	mechanism := in.mechanism
 	if mechanism == "" {
@@ -73,14 +81,16 @@ func (t *targetRun) placeSignIn(chosen *subject) {
 
 // settings are those of a job on the endpoint.
 func (t *targetRun) settings(s *subject, mechanism string) imapdial.Account {
-	return imapdial.Account{Endpoint: s.ep, User: t.target.User, AuthzID: t.target.AuthzID, Mechanism: mechanism, Secret: t.target.Secret}
+	ep := s.ep
+	ep.Via = t.target.Via
+	return imapdial.Account{Endpoint: ep, User: t.target.User, AuthzID: t.target.AuthzID, Mechanism: mechanism, Secret: t.target.Secret}
 }
 
 // keepSession leaves the session to the caller where that was asked for and it is of use; else it ends it.
 func (t *targetRun) keepSession(ctx context.Context, in *signIn) {
 	switch {
 	case t.session == nil:
-	case in.namespace.err != nil:
+	case in.account.err != nil:
 		t.session.Close()
 		t.session = nil
 	case !t.prober.KeepSessions:
@@ -89,9 +99,10 @@ func (t *targetRun) keepSession(ctx context.Context, in *signIn) {
 	}
 }
 
+// blocks reports whether the findings leave a target without settings (contract 2.1). What stands against writing alone does not.
 func blocks(findings []finding.Finding) bool {
 	for _, f := range findings {
-		if f.Severity == finding.Block {
+		if f.Severity == finding.Block && f.Code != "account.over-quota" && f.Code != "account.read-only" {
 			return true
 		}
 	}
@@ -102,7 +113,10 @@ func blocks(findings []finding.Finding) bool {
 func (s *subject) recommended() *Recommended {
 	r := &Recommended{
 		Host: s.ep.Host, Port: int(s.ep.EffectivePort()), Security: s.ep.Security.String(), Address: s.address.String(),
-		ServerName: s.ep.ServerName(), MinTLS: "1.2", Auth: s.signIn.mechanism, Connections: defaultConnections,
+		ServerName: s.ep.ServerName(), MinTLS: "1.2", Auth: s.signIn.mechanism, Connections: s.connections(),
+	}
+	if s.ep.TLS.Groups != "" {
+		r.Groups = strings.Fields(s.ep.TLS.Groups)
 	}
 	if v := s.ep.TLS.MinVersion; v != 0 {
 		r.MinTLS = versionName(v)

@@ -9,6 +9,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
+	"github.com/imapilot-project/imapilot/probe/provider"
 )
 
 // refusedSignIn finds the code for a sign-in that did not succeed.
@@ -85,7 +86,7 @@ func (s *subject) noMechanism(e *imapdial.SignInError) finding.Finding {
 	if offered == "" {
 		offered = "none"
 	}
-	tokens := slices.ContainsFunc(e.Offered, func(m string) bool { return m == "XOAUTH2" || m == "OAUTHBEARER" })
+	tokens := slices.ContainsFunc(e.Offered, imapdial.TakesToken)
 	switch {
 	case e.Mechanism != "":
 		f := s.signInFinding("auth.no-mechanism", fmt.Sprintf("%s does not offer %s; it offers %s", s.hostPort(), e.Mechanism, offered),
@@ -94,10 +95,7 @@ func (s *subject) noMechanism(e *imapdial.SignInError) finding.Finding {
 		f.Responsible = finding.You
 		return f
 	case tokens:
-		return s.signInFinding("auth.oauth-required", s.hostPort()+" takes no passwords, only OAuth tokens; it offers "+offered,
-			"the provider has switched password sign-in off for IMAP",
-			"look in the provider's settings for an app password or for a way to permit password sign-in",
-			"ask the provider's administrator to permit it for the time of the job")
+		return s.oauthRequired(e, s.hostPort()+" takes no passwords, only OAuth tokens; it offers "+offered)
 	}
 	return s.signInFinding("auth.no-mechanism", s.hostPort()+" offers no way to sign in that imapilot has; it offers "+offered,
 		"the server asks for a mechanism that needs more than a password",
@@ -135,43 +133,65 @@ var (
 		[]string{"try again later", "tell the administrator of the server if it lasts"}}
 )
 
-// byResponseCode goes by the code of the answer, and only without one by what kind of answer it was.
+// byResponseCode goes by the code of the answer, then by words that are known, and only then by what kind of answer it was.
 func (s *subject) byResponseCode(e *imapdial.SignInError) finding.Finding {
 	said := s.hostPort() + " refused the sign-in; the server said: " + serverWords(e.Response)
 	if row, ok := refusals[e.Response.Code]; ok {
 		return s.signInFinding(row.code, said, row.cause, row.remedies...)
 	}
-	switch {
-	case e.Response.Code == "AUTHENTICATIONFAILED":
-		return s.wrongPassword(said)
-	case e.Response.Code == "AUTHORIZATIONFAILED":
-		return s.notAuthorized(said)
-	case e.Response.Code == "WEBALERT", e.WebURL != "":
+	if e.Response.Code == "WEBALERT" || e.WebURL != "" {
 		return s.webLogin(e, said)
-	case len(e.Alerts) > 0:
-		return s.signInFinding("auth.alert", said+s.alertText(e), "the server has a message that must be read",
-			"do what the message asks, then try again")
-	case e.Response.Status == "BYE":
+	}
+	if f, ok := s.byWords(e, said); ok {
+		return f
+	}
+	switch {
+	case e.Response.Status == "BYE" && len(e.Alerts) == 0:
 		f := s.signInFinding("auth.interrupted", s.hostPort()+" ended the connection during the sign-in; the server said: "+serverWords(e.Response),
 			"the server does not want to go on with this client or account", "follow what the server says, and try again later")
 		f.Responsible = finding.Server
 		return f
+	case imapdial.TakesToken(e.Mechanism):
+		return s.tokenRejected(e, said)
+	case e.Response.Code == "AUTHENTICATIONFAILED":
+		return s.wrongPassword(e, said)
+	case e.Response.Code == "AUTHORIZATIONFAILED":
+		return s.notAuthorized(said)
+	case len(e.Alerts) > 0:
+		return s.signInFinding("auth.alert", said+s.alertText(e), "the server has a message that must be read",
+			"do what the message asks, then try again")
 	}
-	return s.wrongPassword(said)
+	return s.wrongPassword(e, said)
 }
 
 // alertText quotes an alert that is not the answer itself.
 func (s *subject) alertText(e *imapdial.SignInError) string {
-	if e.Response.Code == "ALERT" {
+	if e.Response.Code == "ALERT" || len(e.Alerts) == 0 {
 		return ""
 	}
 	return " (alert: " + e.Alerts[0] + ")"
 }
 
-func (s *subject) wrongPassword(said string) finding.Finding {
-	return s.signInFinding("auth.failed", said, "the user name or the password is not right, or the provider wants another password for IMAP than for the web",
+// wrongPassword is the finding of a refusal that gives no reason, unless the provider is known to refuse all passwords of this kind.
+func (s *subject) wrongPassword(e *imapdial.SignInError, said string) finding.Finding {
+	p := s.signIn.provider
+	switch {
+	case p != nil && p.OAuthOnly, e.Mechanism == "LOGIN" && len(e.Offered) > 0 && !slices.ContainsFunc(e.Offered, notToken):
+		f := s.oauthRequired(e, said)
+		f.Certainty = finding.Likely
+		return f
+	case s.signIn.notAppPassword:
+		f := s.appPassword(said, p.Name+" takes only app passwords for IMAP, and the one given does not look like one of those")
+		f.Certainty = finding.Likely
+		return f
+	}
+	f := s.signInFinding("auth.failed", said, "the user name or the password is not right, or the provider wants another password for IMAP than for the web",
 		"check the user name: many servers want the whole e-mail address", "enter the password anew",
 		"look in the provider's settings whether IMAP has to be switched on, or needs an app password of its own")
+	for _, kind := range []provider.Kind{provider.IMAPOff, provider.AppPassword, provider.UserName} {
+		s.addHint(&f, kind) // the last one comes to stand first
+	}
+	return f
 }
 
 func (s *subject) notAuthorized(said string) finding.Finding {
@@ -183,32 +203,12 @@ func (s *subject) notAuthorized(said string) finding.Finding {
 		"check the user given with --"+s.flag("authzid"), "ask the administrator of the server to let "+s.target.User+" act for other accounts")
 }
 
+// webLogin finds that a sign-in with a browser comes first. The address is that of the response code, or stands in the words.
 func (s *subject) webLogin(e *imapdial.SignInError, said string) finding.Finding {
+	address := cmp.Or(e.WebURL, addressIn(e.Response.Text))
 	f := s.signInFinding("auth.web-login", said, "the provider wants the account to be confirmed in a web browser first",
-		"open "+cmp.Or(e.WebURL, "the address that the server gave")+" in a browser, sign in there, then try again")
-	f.Evidence["url"] = e.WebURL
+		"open "+cmp.Or(address, "the provider's web mail")+" in a browser, sign in there, then try again")
+	f.Evidence["url"] = address
+	s.addHint(&f, provider.WebLogin)
 	return f
-}
-
-// secretFindings say what is remarkable about the form of a password that was refused.
-func (s *subject) secretFindings(e *imapdial.SignInError) []finding.Finding {
-	var findings []finding.Finding
-	if e.Reason != imapdial.Refused {
-		return nil
-	}
-	if s.signIn.edgeWhitespace {
-		f := s.signInFinding("auth.secret-whitespace", "the password begins or ends with white space", "a blank or line end is easily copied along with a password",
-			"give the password without the white space, if it does not belong to it")
-		f.Certainty = finding.Likely
-		findings = append(findings, f)
-	}
-	plainToo := slices.ContainsFunc(e.Offered, func(m string) bool { return m == "PLAIN" || strings.HasPrefix(m, "SCRAM-") })
-	if s.signIn.nonASCII && e.Mechanism == "LOGIN" && !plainToo {
-		f := s.signInFinding("auth.password-encoding", "the password has letters outside ASCII, and the server offers only LOGIN",
-			"LOGIN does not say in which encoding such letters are sent; imapilot sends UTF-8, and this server may expect another",
-			"set a password of plain letters, digits and signs for the time of the job")
-		f.Certainty = finding.Possible
-		findings = append(findings, f)
-	}
-	return findings
 }

@@ -85,6 +85,9 @@ type TLSReport struct {
 	Version      string              `json:"version"`
 	CipherSuite  string              `json:"cipher_suite"`
 	Group        string              `json:"group"`
+	Versions     map[string]bool     `json:"versions,omitzero"`      // this and the next two with --full only; a version that could not be told is missing
+	CipherSuites map[string][]string `json:"cipher_suites,omitzero"` // by version, from TLS 1.0 on
+	Groups       []string            `json:"groups,omitzero"`
 	Certificates []CertificateReport `json:"certificates"`
 }
 

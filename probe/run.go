@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/imapilot-project/imapilot/probe/dns"
 	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
@@ -18,17 +19,21 @@ type targetRun struct {
 	index  int
 	target Target
 	secret *secret.Secret // nil: no sign-in
+	dns    *dns.Client
+	found  *discovery // nil unless the target was given as an address
 
 	report   *TargetReport // changed only through live
 	own      []finding.Finding
 	subjects []*subject // in the order of the report
 	both     bool       // 993 and 143 are examined at once, so that they say something about each other
+	fetched  fetchCache // of what authorities serve
 	account  *imapdial.Account
 	session  *imapdial.Session
+	watch    watch
 }
 
 func newTargetRun(p *Prober, live *Live, index int, target Target) *targetRun {
-	t := &targetRun{prober: p, live: live, index: index, target: target}
+	t := &targetRun{prober: p, live: live, index: index, target: target, dns: p.nameServers()}
 	t.report = &TargetReport{
 		Role: target.Role, Input: target.Input, Host: target.Host,
 		Checks: dnsChecks(Result{ID: "dns.lookup", Facts: map[string]any{}}), Endpoints: []*EndpointReport{},
@@ -39,29 +44,64 @@ func newTargetRun(p *Prober, live *Live, index int, target Target) *targetRun {
 	return t
 }
 
+// dialer is the prober's, through the target's way if it has one, and watched.
+func (t *targetRun) dialer() dialFunc { return t.watch.dial(t.unwatched()) }
+
+// unwatched is the dialer for connections of which some are meant to be turned away. The target's way was checked before the run began.
+func (t *targetRun) unwatched() dialFunc {
+	if dial, err := imapdial.Via(t.target.Via, t.prober.dialer()); err == nil {
+		return dial
+	}
+	return t.prober.dialer()
+}
+
+// proxied reports whether connections start elsewhere, so that this computer's routes say nothing of them.
+func (t *targetRun) proxied() bool { return t.target.Via != "" || t.prober.proxied() }
+
 // run goes from the name to the settings. It is done when nothing of it runs any more.
 func (t *targetRun) run(ctx context.Context) {
 	if t.target.Discover != "" {
-		t.emailAsHost()
-		return
+		if t.target.Role != RoleServer {
+			t.emailAsHost()
+			return
+		}
+		found := t.discover(ctx)
+		defer t.found.end()
+		if !found {
+			return
+		}
 	}
 	name, connectPort := t.target.Host, uint16(0)
 	if t.target.Connect != "" {
 		name, connectPort, _ = splitHostPort(t.target.Connect) // prepare has seen that it can be read
 	}
-	found := lookUp(ctx, t.prober.Resolver, name, t.prober.timeout())
+	found := t.lookUp(ctx, name)
 	result, findings := t.lookupCheck(found, t.target.Connect != "")
 	t.own = findings
-	t.live.change(func() { t.report.Checks = dnsChecks(result) })
 	if len(found.all()) == 0 {
+		if t.found != nil {
+			t.found.end()
+		}
+		t.concludeName(result, new(beside))
 		return
 	}
 	t.subjects = t.plan(found, connectPort)
+	questions := t.askBeside(ctx, found)
+	t.live.change(func() { t.report.Checks = t.nameResults(result, questions) })
 	t.publish()
 	t.observe(ctx)
+	if t.prober.Full {
+		t.scanAll(ctx)
+	}
+	if t.prober.Audit {
+		t.auditInjections(ctx)
+	}
+	t.darkened()
 	t.relate()
 	t.publish()
 	t.settle(ctx)
+	questions.wait()
+	t.concludeName(result, questions)
 	t.publish()
 }
 
@@ -79,7 +119,7 @@ func (t *targetRun) plan(found *lookup, connectPort uint16) []*subject {
 			if connectPort != 0 {
 				port = connectPort
 			}
-			s := &subject{target: &t.target, index: t.index, ep: ep, family: f}
+			s := &subject{target: &t.target, index: t.index, ep: ep, family: f, full: t.prober.Full}
 			for _, a := range found.addresses[f] {
 				s.addresses = append(s.addresses, netip.AddrPortFrom(a, port))
 			}
@@ -88,7 +128,7 @@ func (t *targetRun) plan(found *lookup, connectPort uint16) []*subject {
 			subjects = append(subjects, s)
 		}
 	}
-	if !t.prober.proxied() {
+	if !t.proxied() {
 		skipUnrouted(subjects, routed)
 	}
 	return subjects
@@ -173,6 +213,7 @@ func (t *targetRun) endpointReports() []*EndpointReport {
 
 // relate tells each endpoint what the target's others mean for it.
 func (t *targetRun) relate() {
+	t.relatePorts()
 	tlsReached, tlsUsable := false, false
 	for _, s := range t.subjects {
 		_, findings := s.judge()

@@ -132,7 +132,7 @@ func TestOrderOfChecks(t *testing.T) {
 	precedes(e, "imap.greeting", "imap.capability", "starttls.offer", "tls.handshake")
 	want := []string{"tcp.connect=pass", "imap.greeting=pass", "imap.capability=pass", "starttls.offer=fail", "starttls.upgrade=held(starttls.offer)", "tls.handshake=held(starttls.offer)",
 		"cert.dates=held(starttls.offer)", "cert.name=held(starttls.offer)", "cert.chain=held(starttls.offer)", "cert.key=held(starttls.offer)", "cert.revocation=held(starttls.offer)",
-		"auth.login=held(input.secret)", "account.capability=held(input.secret)", "account.namespace=held(input.secret)"}
+		"auth.login=held(input.secret)", "account.capability=held(input.secret)", "account.namespace=held(input.secret)", "account.quota=held(input.secret)", "account.access=held(input.secret)"}
 	if got := statuses(e); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

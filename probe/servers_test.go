@@ -36,6 +36,7 @@ func serverTLS(leaf imaptest.Leaf) *tls.Config {
 type world struct {
 	t       *testing.T
 	servers map[uint16]*faulty.Server
+	through bool             // ports without a server lead where they say
 	dead    map[string]error // addresses (ip:port) or ports (:port) that fail to connect, and how
 	mu      sync.Mutex
 	dialed  []string
@@ -71,6 +72,9 @@ func (w *world) DialContext(ctx context.Context, network, address string) (net.C
 	var port uint16
 	fmt.Sscan(portText, &port)
 	s := w.servers[port]
+	if s == nil && fail == nil && w.through {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
 	if s == nil && fail == nil {
 		fail = syscall.ECONNREFUSED
 	}

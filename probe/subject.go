@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imapilot-project/imapilot/probe/finding"
+	"github.com/imapilot-project/imapilot/probe/hello"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 )
 
@@ -24,11 +25,25 @@ type subject struct {
 	skip      string           // why this endpoint is not examined at all, or ""
 	facts     *imapdial.Facts  // nil until it was observed
 	attempts  []attempt        // of TCP, in time
+	banned    bool             // it answered, and later in this run went dark with all others
 	noRoute   bool             // this computer's own routes do not lead there
 	second    *imapdial.Facts  // of the connection that decides what a silent or closing port is, or nil
 
+	proxied bool            // connections start elsewhere: what the kernel knows is of the way to the proxy alone
+	trials  trials          // of raw hellos after a handshake that failed
+	large   *imapdial.Facts // what the usual ClientHello showed, where only a small one passes: facts are of that then
+
+	full      bool        // --full: versions, suites and groups are enumerated
+	scan      *hello.Scan // of the enumeration; nil until it is done, or where it is not made
+	scanSkip  string      // why it is not made here, or ""
+	scanEnded bool        // no scan will come any more
+
+	headerWait time.Duration // after which a listener that waits for the header of a balancer gave up, 0 for none
+
 	beside neighbours
+	extras certExtras
 	signIn signIn
+	audit  audit
 }
 
 // neighbours is what the target's other endpoints have to do with this one.

@@ -40,11 +40,10 @@ var table = []check{
 	{id: "starttls.offer", title: "STARTTLS offered", needs: []string{"imap.greeting", "imap.capability"}, gate: onlySTARTTLS, run: startTLSOffer},
 	{id: "starttls.upgrade", title: "STARTTLS upgrade", needs: []string{"imap.greeting", "imap.capability", "starttls.offer"},
 		gate: onlySTARTTLS, run: startTLSUpgrade},
-	{id: "tls.handshake", title: "TLS handshake", needs: []string{"tcp.connect", "imap.greeting", "imap.capability", "starttls.offer", "starttls.upgrade"},
-		gate: onlyTLS, run: handshake},
-	{id: "tls.versions", title: "TLS versions", gate: notAsked("--full")},
-	{id: "tls.suites", title: "cipher suites", gate: notAsked("--full")},
-	{id: "tls.groups", title: "key exchange groups", gate: notAsked("--full")},
+	{id: "tls.handshake", title: "TLS handshake", needs: beforeHello, gate: onlyTLS, run: handshake},
+	{id: "tls.versions", title: "TLS versions", needs: beforeHello, gate: fullGate, run: tlsVersions},
+	{id: "tls.suites", title: "cipher suites", needs: beforeHello, gate: fullGate, run: tlsSuites},
+	{id: "tls.groups", title: "key exchange groups", needs: beforeHello, gate: fullGate, run: tlsGroups},
 	{id: "cert.dates", title: "certificate dates", needs: []string{"tls.handshake"}, gate: onlyTLS, run: certDates},
 	{id: "cert.name", title: "certificate name", needs: []string{"tls.handshake"}, gate: onlyTLS, run: certName},
 	{id: "cert.chain", title: "certificate chain", needs: []string{"tls.handshake"}, gate: onlyTLS, run: certChain},
@@ -52,13 +51,19 @@ var table = []check{
 	{id: "cert.revocation", title: "revocation", needs: []string{"tls.handshake"}, gate: onlyTLS, run: certRevocation},
 	{id: "auth.login", title: "sign-in", needs: beforeLogin, gate: signInGate, run: login},
 	{id: "account.capability", title: "capabilities after sign-in", needs: []string{"auth.login"}, gate: accountGate, run: accountCapability},
-	{id: "account.namespace", title: "namespaces", needs: []string{"auth.login"}, gate: accountGate, run: accountNamespace},
-	{id: "account.quota", title: "quota", gate: notAsked("")},
-	{id: "account.access", title: "access", gate: notAsked("")},
-	{id: "audit.injection", title: "command injection", gate: notAsked("--audit")},
-	{id: "audit.connections", title: "connection limit", gate: notAsked("--audit")},
+	{id: "account.namespace", title: "namespaces", needs: []string{"auth.login"}, gate: accountDataGate, run: accountNamespace},
+	{id: "account.quota", title: "quota", needs: []string{"auth.login"}, gate: accountDataGate, run: accountQuota},
+	{id: "account.access", title: "access", needs: []string{"auth.login"}, gate: accountGate, run: accountAccess},
+	{id: "audit.injection", title: "command injection", needs: startTLSNeeds, gate: injectionGate, run: auditInjection},
+	{id: "audit.connections", title: "connection limit", needs: beforeLogin, gate: connectionsGate, run: auditConnections},
 	{id: "audit.idle", title: "idle connections", gate: notAsked("--audit")},
 }
+
+// beforeHello is what must have gone well for a ClientHello to be sent.
+var beforeHello = []string{"tcp.connect", "imap.greeting", "imap.capability", "starttls.offer", "starttls.upgrade"}
+
+// startTLSNeeds is what must have gone well for STARTTLS to be tried once more.
+var startTLSNeeds = []string{"tcp.connect", "imap.greeting", "imap.capability", "starttls.offer", "starttls.upgrade"}
 
 // beforeLogin is everything that must be decided before a password goes anywhere.
 var beforeLogin = []string{"tcp.connect", "imap.greeting", "imap.capability", "starttls.offer", "starttls.upgrade", "tls.handshake",

@@ -64,8 +64,9 @@ type Target struct {
 	Host      string // DNS name in ASCII (A-labels), or IP literal without brackets; "" with Discover
 	Port      uint16 // 0: none given
 	Mode      Mode
-	Discover  string             // user@domain: given in place of a host, whose server is to be found
+	Discover  string             // user@domain: given in place of a host; its server is looked for, or, as source or dest, it is a finding
 	Connect   string             // --connect: host[:port] to dial in place of the look-up
+	Via       string             // --via: proxy or SSH host to go through, as imapdial.Via takes it
 	TLS       imapdial.TLSPolicy // from --ca-file, --pin, --server-name
 	User      string             // "" : no sign-in
 	AuthzID   string
@@ -234,12 +235,18 @@ func (t *Target) prepare(allowPlaintext bool) error {
 		t.Input = t.Host
 	}
 	switch {
-	case t.Discover != "" && t.Role == RoleServer:
-		return &UsageError{t.Input, "this version does not find the server of an e-mail address: give its host, such as imap." + domainOf(t.Discover)}
 	case t.Discover == "" && t.Host == "":
 		return &UsageError{t.Input, "no host was given"}
 	case t.Mode == ModeInsecure && !allowPlaintext:
 		return &UsageError{t.Input, "imap+insecure sends the password readable for everyone on the way; --allow-plaintext permits it"}
+	}
+	if t.Discover != "" && t.Role == RoleServer {
+		if _, err := netip.ParseAddr(domainOf(t.Discover)); err == nil {
+			return &UsageError{t.Input, "an address of a computer stands where the domain of an e-mail address belongs"}
+		}
+		if t.User == "" {
+			t.User = t.Discover // what nearly all providers take
+		}
 	}
 	if t.Discover == "" {
 		host, port, err := splitHostPort(t.Host)

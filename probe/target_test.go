@@ -141,7 +141,7 @@ func TestTargetThatCannotBeProbed(t *testing.T) {
 		target Target
 		want   string
 	}{
-		{"an e-mail address for probe", Target{Input: "alice@example.org", Discover: "alice@example.org"}, "does not find the server of an e-mail address"},
+		{"an address of a computer behind the @", Target{Input: "alice@192.0.2.1", Discover: "alice@192.0.2.1"}, "where the domain of an e-mail address belongs"},
 		{"imap+insecure without permission", Target{Input: "imap+insecure://h", Host: "h", Mode: ModeInsecure}, "--allow-plaintext"},
 		{"no host", Target{}, "no host"},
 		{"a bad server name", Target{Host: "h", Role: RoleDest, TLS: imapdial.TLSPolicy{ServerName: "a b"}}, "--dest-server-name"},

@@ -33,6 +33,7 @@ func commandLine(verb string, drafts [2]draft, recommended [2]*probe.Recommended
 		}
 		flag("server-name", t.TLS.ServerName)
 		flag("connect", t.Connect)
+		flag("via", t.Via)
 		flag("auth", t.Mechanism)
 		flag("authzid", t.AuthzID)
 		plaintext = plaintext || t.Mode == probe.ModeInsecure

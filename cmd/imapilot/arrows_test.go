@@ -14,14 +14,14 @@ const modulePath = "github.com/imapilot-project/imapilot"
 // mayImport holds the arrows of the design: which packages of ours a package may import, tests apart. A package that is not listed here
 // has no place yet: put it in with its reason.
 var mayImport = map[string][]string{
-	"cmd/imapilot": {"tui", "tui/termguard", "sync/job", "probe", "sync", "probe/finding", "probe/render", "probe/render/layout", "sync/render", "sync/profile",
+	"cmd/imapilot": {"tui", "tui/termguard", "sync/job", "probe", "sync", "probe/finding", "probe/render", "probe/render/layout", "probe/render/redact", "sync/render", "sync/profile", "probe/dns",
 		"probe/imapdial", "probe/imapdial/secret", "probe/imapdial/wire", "probe/imapdial/imaptest"},
 	"tui": {"tui/termguard", "sync/job", "probe", "sync", "probe/finding", "probe/render", "probe/render/layout", "sync/render", "sync/profile",
 		"probe/imapdial", "probe/imapdial/secret", "probe/imapdial/wire"},
 	"tui/termguard": {},
 	"sync/job":      {"probe", "sync", "probe/finding", "probe/imapdial", "probe/imapdial/secret", "probe/imapdial/wire", "sync/profile"},
 	"sync/profile":  {"probe/imapdial", "probe/imapdial/secret"},
-	"sync/render":   {"sync", "probe/finding", "probe/render/layout"},
+	"sync/render":   {"sync", "probe/finding", "probe/render/layout", "probe/render/redact"},
 	"sync":          {"probe/imapdial", "probe/imapdial/secret", "probe/imapdial/wire", "probe/finding", "probe/provider", "sync/journal"},
 	"sync/journal":  {},
 
@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"probe/finding":           {},
 	"probe/render":            {"probe", "probe/finding", "probe/render/layout"},
 	"probe/render/layout":     {"probe/imapdial/wire"},
+	"probe/render/redact":     {"probe", "probe/finding"},
 	"probe/imapdial":          {"probe/imapdial/secret", "probe/imapdial/wire", "probe/imapdial/tcpinfo"},
 	"probe/imapdial/wire":     {"probe/imapdial/secret"},
 	"probe/imapdial/secret":   {},

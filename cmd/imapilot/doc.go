@@ -23,13 +23,48 @@ its code; its warnings go to stderr.
 # Targets
 
 	host, host:port                 find out how TLS starts; without a port 993 and 143 are tried at once
+	user@domain                     find the server of an e-mail address; probe alone
 	imaps://[user@]host[:port]      TLS from the first byte
 	imap+starttls://…, imap://…     STARTTLS, required
 	imap+insecure://…               no TLS at all; only with --allow-plaintext
 	imap+auto://…                   as without a scheme
 
 The user is percent-encoded: imaps://anna%40example.org@imap.example.org. A password in a URL is refused. There is no mode that falls
-back from TLS to less.
+back from TLS to less. TLS 1.2 or newer is needed; --legacy-tls permits 1.0 and 1.1 for one run, never SSL.
+
+# Levels of probe
+
+The quick look needs no flag. --full lists the TLS versions, cipher suites and key exchange groups that each port accepts, by hand-made
+ClientHellos on up to 60 connections a port; none of them signs in. --audit adds what a server's administrator notices: a command put behind STARTTLS in the same packet, which must not
+be carried out inside TLS, and connections opened one after the other, at most 25, each signed in if there is a password, until one is
+refused.
+
+# Levels
+
+probe and preflight take a quick look, at the servers and the name service alone. More has to be asked for:
+
+	--fetch-aia           fetch the issuers that a server does not send, to name what is missing; nothing becomes acceptable by it
+	--fetch-revocation    ask the authorities whether a certificate is revoked (OCSP, else CRL); one that is blocks
+
+Both fetch over HTTP from addresses in the certificate, 3 s at most, and no private address unless the server itself has one.
+
+# Names
+
+The addresses of a host are those of the system's resolver. Where it has none, imapilot asks the name servers of resolv.conf itself to tell why: no
+such name, no address, a failure, a refusal, silence, broken DNSSEC. It also looks for SRV records (RFC 6186) and TLSA records
+(RFC 7671) of names of the public DNS; neither changes what is examined. --resolver HOST[:PORT] sends every look-up to that name server
+alone.
+
+For user@domain the server is looked for in SRV records and in the configuration that the domain publishes over HTTPS for mail programs,
+of which only the domain learns; the first of these that is found is examined. Where there is none, what is known of the domain's mail
+exchanger is, or imap. and mail. before the domain. The address is the user name unless --user gives another.
+
+# Another way
+
+--via (with --source- or --dest- before it for a pair) goes through a SOCKS5 or HTTP proxy or an SSH host, for the check and the copy alike, so that the same check
+from two places tells whose network is at fault: socks5://host[:1080], http://host[:8080], ssh://[user@]host[:22]. A host's name is resolved here and
+its address dialed from there. An SSH host's key must be in ~/.ssh/known_hosts; the keys of the SSH agent and those in ~/.ssh without
+passphrase are used. A user or password for a proxy cannot be given.
 
 # Passwords
 
@@ -42,18 +77,45 @@ A password never stands on the command line. --password-from (with --source- or 
 	cmd:PROGRAM ARGS    the first line of what a program prints; no shell
 	cred:NAME           a systemd credential
 
+With --auth OAUTHBEARER or --auth XOAUTH2 the secret is an OAuth 2.0 access token. They are never taken by themselves: what is given is a
+password unless one of them is named.
+
 plan, sync and verify need to sign in on both sides: without a reference they ask on a terminal, and exit with 4 where there is none.
 probe and preflight leave the checks of the account out when they have no password.
 
+# Profiles
+
+	imapilot preflight --source … --dest … --save-profile move.profile
+	imapilot sync --profile move.profile
+
+--save-profile FILE keeps the settings that were found good, for preflight, plan, sync and verify. --profile FILE takes both sides from
+there; what is given beside it, such as --source-password-from, comes first. For 15 minutes plan, sync and verify then go straight to the sign-in, as long as
+nothing but where the passwords are was given besides; of the checks of the pair those are still made that can forbid to go on. After that, or
+when a server cannot be reached like that any more, the preflight is made first.
+
+The file is JSON, for the owner alone (mode 0600), and can be edited. It holds for source and dest: host, port, security (tls, starttls
+or none), address (the one that answered), connect, via, server_name, min_tls, groups, pins, ca_certificates, user, authzid, auth and password_from.
+No secret is in it, only where one is: what was typed, or came from stdin or fd, has to be typed again. A file that cannot be
+used is exit code 3, with the line or the name of what is wrong.
+
 # Output
 
-stdout carries the result, in one format: text, or with -o json, ndjson, markdown or html where the command has it. Everything else
-goes to stderr. --report FILE, which may be repeated, writes the result to a file as well, in the format of its extension.
+stdout carries the result, in one format: text, or with -o json, ndjson, markdown, html, junit or sarif where the command has it.
+Everything else goes to stderr. --report FILE, which may be repeated, writes the result to a file as well, in the format of its extension.
 
-	probe, preflight    text, json, ndjson (the same object on one line)
+	probe, preflight    text, json, ndjson (the same object on one line), markdown, html, junit, sarif
 	plan                text, json
 	sync                text, json, ndjson (events as they happen), markdown, html
 	verify              text, json, markdown, html
+
+Files are named .txt, .json, .ndjson, .md, .html, .xml (JUnit) and .sarif. The HTML is one file that needs no other, no script and no
+network. In JUnit XML each endpoint is a suite and each check a case; in SARIF 2.1.0 each code is a rule and each finding a result.
+
+--redact masks user names, hosts, addresses and folder names in everything that probe, preflight, plan, sync and verify show: within a
+run the same name has the same mask, such as user-1, host-2.example or folder-3. Certificates lose their serial numbers and digests, by
+which a host could be looked up, Message-Ids are masked, paths of web addresses and CA files are left out, and of what a server said only the
+response code stays. Names of organisations in certificates stay, and so does INBOX. It cannot be used with a log, which holds names,
+nor with the wizard and demo.
 
 --log-file appends a diagnostic log; at --log-level debug it holds what was said on each connection up to the end of sign-in. Secrets are in none
 of these.

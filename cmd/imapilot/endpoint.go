@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -28,6 +29,7 @@ type endpointFlags struct {
 	pins         []string
 	serverName   string
 	connect      string
+	via          string
 	mechanism    string
 	authzID      string
 }
@@ -41,12 +43,13 @@ func (f *endpointFlags) register(fs *pflag.FlagSet, prefix string) {
 	fs.StringArrayVar(&f.pins, name("pin"), nil, "accept the server with this key, whatever its certificate says: `sha256/BASE64` (repeatable)")
 	fs.StringVar(&f.serverName, name("server-name"), "", "`name` that the certificate must carry and that SNI sends, in place of the host")
 	fs.StringVar(&f.connect, name("connect"), "", "connect to `host[:port]` in place of the host; names stay")
-	fs.StringVar(&f.mechanism, name("auth"), "", "sign-in `mechanism`: "+strings.Join(mechanisms, ", ")+" (default: the strongest that both sides have)")
+	fs.StringVar(&f.via, name("via"), "", "go through a proxy or an SSH host: `socks5://host`, http://host or ssh://user@host")
+	fs.StringVar(&f.mechanism, name("auth"), "", "sign-in `mechanism`: "+strings.Join(mechanisms, ", ")+" (default: the strongest that both sides have; the last two take an OAuth access token as the password)")
 	fs.StringVar(&f.authzID, name("authzid"), "", "act for this `user` after sign-in")
 }
 
-// mechanisms are what --auth takes. LOGIN is the command; the others are SASL mechanisms.
-var mechanisms = []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "CRAM-MD5", "LOGIN"}
+// mechanisms are what --auth takes. LOGIN is the command; the others are SASL mechanisms. The last two are never taken by themselves.
+var mechanisms = []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "CRAM-MD5", "LOGIN", "OAUTHBEARER", "XOAUTH2"}
 
 // target reads the text of a target and puts the flags into it.
 func (a *app) target(text string, role probe.Role, f *endpointFlags) (probe.Target, error) {
@@ -54,12 +57,17 @@ func (a *app) target(text string, role probe.Role, f *endpointFlags) (probe.Targ
 	if err != nil {
 		return t, usagef("%v", err)
 	}
+	a.meetTarget(&t)
 	if t.Mode == probe.ModeInsecure && !a.global.allowPlaintext {
 		return t, usagef("%s has no TLS: anyone on the way can read the password and the mail", t.Input).
 			withHint("use imaps:// or imap+starttls://, or add --allow-plaintext to accept that")
 	}
 	t.Role = role
+	if a.global.legacyTLS {
+		t.TLS.MinVersion = tls.VersionTLS10
+	}
 	err = f.apply(&t)
+	a.meetTarget(&t)
 	return t, err
 }
 
@@ -81,6 +89,10 @@ func (f *endpointFlags) apply(t *probe.Target) error {
 	if t.Connect, err = connectAddress(f.connect); err != nil {
 		return usagef("--%sconnect: %v", f.prefix, err)
 	}
+	if _, err := imapdial.Via(f.via, nil); err != nil {
+		return usagef("--%svia: %v", f.prefix, err)
+	}
+	t.Via = f.via
 	if t.TLS.Pins, err = imapdial.CanonicalPins(f.pins); err != nil {
 		return usagef("--%spin: %v", f.prefix, err)
 	}

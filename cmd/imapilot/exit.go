@@ -129,9 +129,9 @@ func (a *app) printError(err error) {
 	if isReported(err) {
 		return
 	}
-	fmt.Fprintf(a.stderr, "error: %s\n", layout.Clean(err.Error())) // servers have a word in it
+	fmt.Fprintf(a.stderr, "error: %s\n", layout.Clean(a.masked(err.Error()))) // servers have a word in it
 	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(a.stderr, "hint: %s\n", hint)
+		fmt.Fprintf(a.stderr, "hint: %s\n", a.masked(hint))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/imapilot-project/imapilot/probe/finding"
@@ -69,22 +70,38 @@ func explanation(code string) (string, error) {
 	return b.String(), nil
 }
 
-// catalogue lists every code, in the order of the connection, with an empty line between areas.
+// areas are what the first part of a code stands for.
+var areas = map[string]string{
+	"input": "what was given", "dns": "names", "net": "the network", "imap": "IMAP before sign-in", "starttls": "STARTTLS", "tls": "TLS",
+	"cert": "certificates", "local": "this computer", "auth": "sign-in", "account": "the account", "pair": "both servers together",
+}
+
+// catalogue lists every code under its area; the areas stand in the order of the connection.
 func catalogue() string {
+	var order []string
+	entries := map[string][]finding.Entry{}
 	width := 0
-	for _, c := range codes() {
-		width = max(width, len(c))
-	}
-	var b strings.Builder
-	last := ""
 	for _, e := range finding.Catalogue() {
 		area, _, _ := strings.Cut(string(e.Code), ".")
-		if last != "" && area != last {
-			b.WriteString("\n")
+		if entries[area] == nil {
+			order = append(order, area)
 		}
-		last = area
-		fmt.Fprintf(&b, "%-*s  %-5s  %s\n", width, e.Code, e.Severity, e.Title)
+		entries[area] = append(entries[area], e)
+		width = max(width, len(e.Code))
 	}
+	// pair.same-mailbox is seen first of all; the rest of its area comes last.
+	if i := slices.Index(order, "pair"); i >= 0 {
+		order = append(slices.Delete(order, i, i+1), "pair")
+	}
+	var b strings.Builder
+	for _, area := range order {
+		fmt.Fprintf(&b, "%s: %s\n", area, areas[area])
+		for _, e := range entries[area] {
+			fmt.Fprintf(&b, "  %-*s  %-5s  %s\n", width, e.Code, e.Severity, e.Title)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("imapilot explain CODE tells what one means and what to do\n")
 	return b.String()
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imapilot-project/imapilot/probe/dns"
 	"github.com/spf13/pflag"
 )
 
@@ -19,6 +20,7 @@ type globalFlags struct {
 	reports        []string
 	timeout        time.Duration
 	allowPlaintext bool
+	legacyTLS      bool
 	failOn         string
 	color          string
 	ascii          bool
@@ -26,17 +28,23 @@ type globalFlags struct {
 	logFile        string
 	logLevel       string
 	stateDir       string
+	profile        string
+	saveProfile    string
 	quiet, verbose bool
+	redact         bool
+	resolver       string
 }
 
 const defaultTimeout = 10 * time.Second
 
 func (g *globalFlags) register(fs *pflag.FlagSet) {
 	g.output, g.failOn, g.color, g.logLevel, g.timeout = formatText, "", "auto", "info", defaultTimeout
-	fs.VarP(oneOf(&g.output, formatText, formatJSON, formatNDJSON, formatMarkdown, formatHTML), "output", "o", "`format` of what goes to stdout: text, json, ndjson, markdown or html")
-	fs.StringArrayVar(&g.reports, "report", nil, "also write the result to `file`, in the format of its extension: .txt, .json, .ndjson, .md, .html (repeatable)")
+	fs.VarP(oneOf(&g.output, formatText, formatJSON, formatNDJSON, formatMarkdown, formatHTML, formatJUnit, formatSARIF), "output", "o", "`format` of what goes to stdout: text, json, ndjson, markdown, html, junit or sarif")
+	fs.StringArrayVar(&g.reports, "report", nil, "also write the result to `file`, in the format of its extension: .txt, .json, .ndjson, .md, .html, .xml (JUnit), .sarif (repeatable)")
 	fs.Var((*durationValue)(&g.timeout), "timeout", "longest `time` for each step: 10s, 1m30s, or a number of seconds; sign-in may take three times as long")
 	fs.BoolVar(&g.allowPlaintext, "allow-plaintext", false, "permit imap+insecure:// targets, where anyone on the way can read the password and the mail")
+	fs.BoolVar(&g.legacyTLS, "legacy-tls", false, "permit TLS 1.0 and 1.1 for this run, for servers that have nothing newer; never SSL")
+	fs.Var((*resolverValue)(&g.resolver), "resolver", "look names up at this name server alone: `host[:port]`")
 	fs.Var(oneOf(&g.failOn, "warning"), "fail-on", "with `warning`: a preflight or probe that ends with warnings stops the command with exit code 15")
 	fs.Var(oneOf(&g.color, "auto", "always", "never"), "color", "`when` to use colour: auto, always or never")
 	fs.BoolVar(&g.ascii, "ascii", false, "draw with ASCII characters only")
@@ -44,6 +52,9 @@ func (g *globalFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&g.logFile, "log-file", "", "append a diagnostic log to `file`; secrets are never in it")
 	fs.Var(oneOf(&g.logLevel, "debug", "info", "warn", "error"), "log-level", "`level` of the log: debug, info, warn or error; without --log-file it goes to stderr")
 	fs.StringVar(&g.stateDir, "state-dir", "", "`folder` for locks (default $XDG_STATE_HOME/imapilot)")
+	fs.StringVar(&g.profile, "profile", "", "preflight, plan, sync, verify: take both sides' settings from `file`; flags given beside it come first")
+	fs.StringVar(&g.saveProfile, "save-profile", "", "preflight, plan, sync, verify: write the settings that were found good to `file`, without secrets")
+	fs.BoolVar(&g.redact, "redact", false, "mask user names, hosts, addresses and folder names in all output; the same name has the same mask")
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "write nothing to stderr but errors")
 	fs.BoolVarP(&g.verbose, "verbose", "v", false, "show more in text output")
 }
@@ -56,6 +67,11 @@ func (g *globalFlags) check() error {
 		}
 		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 			return &fileError{fmt.Errorf("report %s: there is no folder %s", path, filepath.Dir(path))}
+		}
+	}
+	if path := g.saveProfile; path != "" {
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return &fileError{fmt.Errorf("--save-profile %s: there is no folder %s", path, filepath.Dir(path))}
 		}
 	}
 	return nil
@@ -124,5 +140,19 @@ func (d *durationValue) Set(s string) error {
 		return fmt.Errorf("accepted: a time above zero such as 10s or 1m30s, or a number of seconds")
 	}
 	*d = durationValue(parsed)
+	return nil
+}
+
+// A resolverValue is the name server that look-ups go to, as host:port; "" for the system's.
+type resolverValue string
+
+func (r *resolverValue) String() string { return string(*r) }
+func (r *resolverValue) Type() string   { return "string" }
+func (r *resolverValue) Set(s string) error {
+	server, err := dns.ParseServer(s)
+	if err != nil {
+		return fmt.Errorf("%w; accepted: HOST or HOST:PORT", err)
+	}
+	*r = resolverValue(server)
 	return nil
 }

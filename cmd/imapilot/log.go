@@ -41,13 +41,13 @@ func (a *app) logsToScreen() bool {
 	return a.global.logFile == "" && a.log.Enabled(context.Background(), slog.LevelError)
 }
 
-// dialOptions makes the log hold what is said on connections up to the end of sign-in, at level debug. Secrets are masked where
+// dialOptions tell servers the version, and make the log hold what is said on connections up to the end of sign-in, at level debug. Secrets are masked where
 // they are written.
 func (a *app) dialOptions() *imapdial.Options {
 	if !a.log.Enabled(context.Background(), slog.LevelDebug) {
-		return nil
+		return &imapdial.Options{Version: version()}
 	}
-	return &imapdial.Options{Log: func(ep imapdial.Endpoint, l wire.Line) {
+	return &imapdial.Options{Version: version(), Log: func(ep imapdial.Endpoint, l wire.Line) {
 		a.log.Debug("line", "at", ep.String(), "when", l.Time, "sent", l.Sent, "text", l.Text)
 	}}
 }

@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"server":   cmdServer,
 			"freeport": cmdFreePort,
 			"nocanary": cmdNoCanary,
+			"nonames":  cmdNoNames,
+			"zone":     cmdZone,
 		},
 	})
 }

@@ -23,17 +23,20 @@ const (
 	formatNDJSON   format = "ndjson"
 	formatMarkdown format = "markdown"
 	formatHTML     format = "html"
+	formatJUnit    format = "junit"
+	formatSARIF    format = "sarif"
 )
 
 var extensions = map[string]format{
 	".txt": formatText, ".json": formatJSON, ".ndjson": formatNDJSON, ".md": formatMarkdown, ".html": formatHTML,
+	".xml": formatJUnit, ".sarif": formatSARIF,
 }
 
 // formatOf returns the format that a report's file name asks for.
 func formatOf(path string) (format, error) {
 	f, ok := extensions[strings.ToLower(filepath.Ext(path))]
 	if !ok {
-		return "", usagef("report %s: the extension says no format", path).withHint("use .txt, .json, .ndjson, .md or .html")
+		return "", usagef("report %s: the extension says no format", path).withHint("use .txt, .json, .ndjson, .md, .html, .xml (JUnit) or .sarif")
 	}
 	return f, nil
 }
@@ -41,7 +44,7 @@ func formatOf(path string) (format, error) {
 // A document is a result in the formats it can take. What it lacks has been written as a stream already.
 type document map[format]func(w io.Writer, l look) error
 
-// A look is how text is drawn. It is made of the same fields as the Options of both render packages.
+// A look is how text is drawn. It is made of the same fields as the Options of sync's render package.
 type look struct {
 	Color, ASCII, Verbose bool
 	Width                 int // columns
@@ -141,7 +144,7 @@ func encodeJSON(w io.Writer, v any, indent string) error {
 
 // warn says something on stderr that does not stop the command.
 func (a *app) warn(format string, args ...any) {
-	text := layout.Clean(fmt.Sprintf(format, args...))
+	text := layout.Clean(a.masked(fmt.Sprintf(format, args...)))
 	a.log.Warn(text)
 	if !a.global.quiet {
 		fmt.Fprintf(a.stderr, "warning: %s\n", text)

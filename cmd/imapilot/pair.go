@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"html"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/imapilot-project/imapilot/probe"
@@ -14,6 +12,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/render"
 	mailsync "github.com/imapilot-project/imapilot/sync"
 	"github.com/imapilot-project/imapilot/sync/job"
+	"github.com/imapilot-project/imapilot/sync/profile"
 	"github.com/spf13/pflag"
 )
 
@@ -28,6 +27,11 @@ func (p *pairFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&p.dest, "dest", "", "server to copy to: `URL`")
 	p.sourceFlags.register(fs, "source-")
 	p.destFlags.register(fs, "dest-")
+}
+
+// given are the flags of both sides that the settings need and a report does not hold.
+func (p *pairFlags) given() []map[string]string {
+	return []map[string]string{p.sourceFlags.given(), p.destFlags.given()}
 }
 
 // settingsFlags are the choices of plan, sync and verify.
@@ -54,44 +58,67 @@ func (a *app) job(ctx context.Context, p *pairFlags, settings mailsync.Settings,
 	if j.StateDir, err = a.global.stateFolder(); err != nil {
 		return nil, err
 	}
-	if j.Source, err = a.sideTarget(p.source, probe.RoleSource, &p.sourceFlags, signIn); err != nil {
+	if j.Known, err = a.loadProfile(); err != nil {
 		return nil, err
 	}
-	if j.Dest, err = a.sideTarget(p.dest, probe.RoleDest, &p.destFlags, signIn); err != nil {
+	var source, dest *profile.Side
+	if j.Known != nil {
+		source, dest = &j.Known.Source, &j.Known.Dest
+	}
+	if j.Source, err = a.sideTarget(p.source, probe.RoleSource, &p.sourceFlags, source, signIn); err != nil {
+		return nil, err
+	}
+	if j.Dest, err = a.sideTarget(p.dest, probe.RoleDest, &p.destFlags, dest, signIn); err != nil {
 		return nil, err
 	}
 	return j, a.resolve(ctx, &j.Source, &j.Dest)
 }
 
-func (a *app) sideTarget(text string, role probe.Role, f *endpointFlags, signIn bool) (probe.Target, error) {
-	if text == "" {
-		return probe.Target{}, usagef("--%s is missing", role).withHint("--%s imaps://user@host", role)
+// sideTarget makes the target of one side, of what was given and of what a profile knows beside that (nil: there is none).
+func (a *app) sideTarget(text string, role probe.Role, f *endpointFlags, known *profile.Side, signIn bool) (probe.Target, error) {
+	var t probe.Target
+	var err error
+	switch {
+	case text != "":
+		t, err = a.target(text, role, f)
+	case known != nil:
+		t, err = a.knownTarget(role, f, known)
+	default:
+		err = usagef("--%s is missing", role).withHint("--%s imaps://user@host", role)
 	}
-	t, err := a.target(text, role, f)
 	if err != nil {
 		return t, err
 	}
 	if t.Secret, err = f.reference(); err != nil {
 		return t, err
 	}
+	if known != nil && t.Discover == "" && t.Host == known.Account.Endpoint.Host {
+		fillFrom(&t, known)
+	}
+	a.meetTarget(&t)
 	if signIn && t.Discover == "" { // an address in place of a host is the preflight's to explain
 		err = f.needed(&t)
 	}
 	return t, err
 }
 
-// checked runs the quick preflight that plan, sync and verify start with. When it blocks, its report goes to stdout in place of the
+// checked runs the quick preflight that plan, sync and verify start with, or goes by a fresh profile. When it blocks, its report goes to stdout in place of the
 // command's own result, and the error carries its exit code. Its warnings go to stderr.
-func (a *app) checked(ctx context.Context, j *job.Job) error {
-	report, err := j.Preflight(ctx)
+func (a *app) checked(ctx context.Context, j *job.Job, given ...map[string]string) error {
+	report, err := j.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	a.applyFailOn(report)
 	a.logReport(report)
+	a.meetFolders(j)
 	if report.ExitCode != exitOK {
-		return a.deliver(blockedDocument(report), report.ExitCode)
+		return a.deliver(a.blockedDocument(report, given...), report.ExitCode)
 	}
+	if err := a.keepProfile(j); err != nil {
+		return err
+	}
+	report = a.maskedReport(report)
 	for _, f := range report.Findings {
 		if f.Severity != finding.Info {
 			a.warn("%s: %s (%s)", place(report, f), f.Summary, f.Code)
@@ -113,37 +140,17 @@ func place(r *probe.Report, f finding.Finding) string {
 }
 
 // blockedDocument is the report of a preflight that blocks, in every format that plan, sync and verify have between them.
-func blockedDocument(r *probe.Report) document {
-	d := reportDocument(r)
+func (a *app) blockedDocument(r *probe.Report, given ...map[string]string) document {
+	d := a.reportDocument(r, given...)
+	shown := a.maskedReport(r)
 	d[formatNDJSON] = func(w io.Writer, _ look) error {
 		var report bytes.Buffer
-		if err := render.NDJSON(&report, r); err != nil {
+		if err := render.NDJSON(&report, shown); err != nil {
 			return err
 		}
 		// The event's own fields stand in the same object.
 		_, err := fmt.Fprintf(w, `{"event":"preflight","seq":1,"t":%q,%s`, time.Now().UTC().Format(time.RFC3339Nano), bytes.TrimPrefix(report.Bytes(), []byte("{")))
 		return err
 	}
-	d[formatMarkdown] = func(w io.Writer, l look) error {
-		text, err := plainText(r, l)
-		if err == nil {
-			_, err = fmt.Fprintf(w, "# Preflight: %s\n\n```text\n%s```\n", r.Verdict, text)
-		}
-		return err
-	}
-	d[formatHTML] = func(w io.Writer, l look) error {
-		text, err := plainText(r, l)
-		if err == nil {
-			_, err = fmt.Fprintf(w, "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>Preflight: %s</title>\n<pre>%s</pre>\n", r.Verdict, html.EscapeString(text))
-		}
-		return err
-	}
 	return d
-}
-
-func plainText(r *probe.Report, l look) (string, error) {
-	l.Color = false
-	var b strings.Builder
-	err := render.Text(&b, r, render.Options(l))
-	return b.String(), err
 }

@@ -42,6 +42,7 @@ func (a *app) plan(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return err
 	}
+	plan = a.maskedPlan(plan)
 	return a.deliver(document{
 		formatText: func(w io.Writer, l look) error { return render.Plan(w, plan, render.Options(l)) },
 		formatJSON: func(w io.Writer, _ look) error { return render.JSON(w, plan) },
@@ -55,7 +56,7 @@ func (a *app) withJob(ctx context.Context, p *pairFlags, s *settingsFlags, do fu
 		return err
 	}
 	defer j.Close()
-	if err := a.checked(ctx, j); err != nil {
+	if err := a.checked(ctx, j, p.given()...); err != nil {
 		return err
 	}
 	return do(ctx, j)

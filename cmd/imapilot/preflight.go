@@ -9,24 +9,29 @@ import (
 
 func newPreflight(a *app) *cobra.Command {
 	var p pairFlags
+	var fetch fetchFlags
 	cmd := &cobra.Command{
 		Use:   "preflight --source URL --dest URL",
 		Short: "diagnoses both servers, then what matters of the two together",
 		Long: `preflight probes both servers at once and then checks the pair. Without a
 password the checks that need a sign-in are held back; it never asks for one
-unless told to with --source-password-from prompt.`,
+unless told to with --source-password-from prompt. With --save-profile FILE the
+settings that were found good are kept, without secrets; plan, sync and verify
+take them with --profile FILE and, within 15 minutes, need no preflight.`,
 		Example: `  imapilot preflight --source imaps://old.example --dest imaps://new.example
   imapilot preflight --source imaps://anna@old.example --source-password-from env:OLD \
-                     --dest imaps://anna@new.example --dest-password-from env:NEW -o json`,
+                     --dest imaps://anna@new.example --dest-password-from env:NEW -o json
+  imapilot preflight --profile move.profile --save-profile move.profile`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.preflight(cmd.Context(), &p) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.preflight(cmd.Context(), &p, fetch) },
 	}
 	p.register(cmd.Flags())
+	fetch.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) preflight(ctx context.Context, p *pairFlags) error {
-	if err := a.supports("preflight", formatText, formatJSON, formatNDJSON); err != nil {
+func (a *app) preflight(ctx context.Context, p *pairFlags, fetch fetchFlags) error {
+	if err := a.supports("preflight", reportFormats...); err != nil {
 		return err
 	}
 	j, err := a.job(ctx, p, mailsync.Settings{}, false)
@@ -34,9 +39,15 @@ func (a *app) preflight(ctx context.Context, p *pairFlags) error {
 		return err
 	}
 	defer j.Close()
+	fetch.apply(&j.Prober)
 	report, err := j.Preflight(ctx)
 	if err != nil {
 		return err
 	}
-	return a.deliverReport(report)
+	a.meetFolders(j)
+	result := a.deliverReport(report, p.given()...)
+	if err := a.keepProfile(j); err != nil && (result == nil || isReported(result)) {
+		return &codedError{max(report.ExitCode, exitFile), err}
+	}
+	return result
 }

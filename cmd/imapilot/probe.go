@@ -5,12 +5,16 @@ import (
 	"io"
 
 	"github.com/imapilot-project/imapilot/probe"
+	"github.com/imapilot-project/imapilot/probe/dns"
 	"github.com/imapilot-project/imapilot/probe/render"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newProbe(a *app) *cobra.Command {
 	var f endpointFlags
+	var fetch fetchFlags
+	var levels levelFlags
 	cmd := &cobra.Command{
 		Use:   "probe TARGET...",
 		Short: "diagnoses one or more servers",
@@ -18,7 +22,7 @@ func newProbe(a *app) *cobra.Command {
 name to the sign-in, explains what is wrong, and prints the settings that work.
 With a user and a password it also signs in, once.
 
-A TARGET is host, host:port, or a URL:
+A TARGET is host, host:port, user@domain, whose server is then looked for, or a URL:
   imaps://[user@]host[:port]           TLS from the first byte
   imap+starttls://… or imap://…        STARTTLS, required
   imap+auto://…                        find out; the default
@@ -31,14 +35,32 @@ A TARGET is host, host:port, or a URL:
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.probe(cmd.Context(), &f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.probe(cmd.Context(), &f, levels, fetch, args) },
 	}
 	f.register(cmd.Flags(), "")
+	levels.register(cmd.Flags())
+	fetch.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) probe(ctx context.Context, f *endpointFlags, args []string) error {
-	if err := a.supports("probe", formatText, formatJSON, formatNDJSON); err != nil {
+// levelFlags say how deep probe goes beyond the quick look.
+type levelFlags struct {
+	full  bool
+	audit bool
+}
+
+func (l *levelFlags) register(fs *pflag.FlagSet) {
+	fs.BoolVar(&l.full, "full", false, "also list the TLS versions, cipher suites and key exchange groups that each port accepts: up to 60 connections a port")
+	fs.BoolVar(&l.audit, "audit", false, "make the intrusive checks too: a command put behind STARTTLS, and one connection after the other, with the sign-in if there is one, until the server refuses")
+}
+
+// apply puts the flags into the prober.
+func (l levelFlags) apply(p *probe.Prober) {
+	p.Full, p.Audit = l.full, l.audit
+}
+
+func (a *app) probe(ctx context.Context, f *endpointFlags, levels levelFlags, fetch fetchFlags, args []string) error {
+	if err := a.supports("probe", reportFormats...); err != nil {
 		return err
 	}
 	reference, err := f.reference()
@@ -56,29 +78,43 @@ func (a *app) probe(ctx context.Context, f *endpointFlags, args []string) error 
 		return err
 	}
 	prober := a.prober()
+	levels.apply(&prober)
+	fetch.apply(&prober)
 	outcome, err := prober.Run(ctx, targets...)
 	if err != nil {
 		return err
 	}
-	return a.deliverReport(outcome.Report)
+	given := make([]map[string]string, len(targets))
+	for i := range given {
+		given[i] = f.given()
+	}
+	return a.deliverReport(outcome.Report, given...)
 }
 
 // prober returns a Prober with the global flags in it.
 func (a *app) prober() probe.Prober {
-	return probe.Prober{
+	p := probe.Prober{
 		Version:        version(),
 		Timeout:        a.global.timeout,
 		SignInTimeout:  a.global.signInTimeout(),
 		AllowPlaintext: a.global.allowPlaintext,
 		Dial:           a.dialOptions(),
 	}
+	if a.global.resolver != "" {
+		p.DNS, p.NamesFromDNS = &dns.Client{Servers: []string{a.global.resolver}}, true
+	}
+	return p
 }
 
-// deliverReport prints a finished report and returns the error with its exit code.
-func (a *app) deliverReport(r *probe.Report) error {
+// reportFormats are those of probe and preflight.
+var reportFormats = []format{formatText, formatJSON, formatNDJSON, formatMarkdown, formatHTML, formatJUnit, formatSARIF}
+
+// deliverReport prints a finished report and returns the error with its exit code. given are the flags of each target that the report
+// does not hold.
+func (a *app) deliverReport(r *probe.Report, given ...map[string]string) error {
 	a.applyFailOn(r)
 	a.logReport(r)
-	return a.deliver(reportDocument(r), r.ExitCode)
+	return a.deliver(a.reportDocument(r, given...), r.ExitCode)
 }
 
 // applyFailOn puts --fail-on warning into effect: the report's exit code is that of the command.
@@ -88,10 +124,29 @@ func (a *app) applyFailOn(r *probe.Report) {
 	}
 }
 
-func reportDocument(r *probe.Report) document {
-	return document{
-		formatText:   func(w io.Writer, l look) error { return render.Text(w, r, render.Options(l)) },
-		formatJSON:   func(w io.Writer, _ look) error { return render.JSON(w, r) },
-		formatNDJSON: func(w io.Writer, _ look) error { return render.NDJSON(w, r) },
+func (a *app) reportDocument(r *probe.Report, given ...map[string]string) document {
+	r = a.maskedReport(r)
+	options := func(l look) render.Options {
+		return render.Options{Color: l.Color, ASCII: l.ASCII, Verbose: l.Verbose, Width: l.Width, Given: a.maskedFlags(given)}
 	}
+	return document{
+		formatText:     func(w io.Writer, l look) error { return render.Text(w, r, options(l)) },
+		formatJSON:     func(w io.Writer, _ look) error { return render.JSON(w, r) },
+		formatNDJSON:   func(w io.Writer, _ look) error { return render.NDJSON(w, r) },
+		formatMarkdown: func(w io.Writer, l look) error { return render.Markdown(w, r, options(l)) },
+		formatHTML:     func(w io.Writer, l look) error { return render.HTML(w, r, options(l)) },
+		formatJUnit:    func(w io.Writer, _ look) error { return render.JUnit(w, r) },
+		formatSARIF:    func(w io.Writer, _ look) error { return render.SARIF(w, r) },
+	}
+}
+
+// given are the flags that the settings of a target need and its report does not hold.
+func (f *endpointFlags) given() map[string]string {
+	given := map[string]string{}
+	for flag, value := range map[string]string{"ca-file": f.caFile, "via": f.via} {
+		if value != "" {
+			given[flag] = value
+		}
+	}
+	return given
 }

@@ -78,7 +78,7 @@ func (w *watcher) run(ctx context.Context) {
 func (w *watcher) takeEvents() {
 	for _, e := range w.live.Events(w.seq) {
 		w.seq = e.Seq
-		w.events.write(e)
+		w.events.write(w.app.maskedEvent(e))
 		w.app.logEvent(e)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/imapilot-project/imapilot/probe/render/redact"
 	"github.com/imapilot-project/imapilot/tui"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -22,7 +23,8 @@ type app struct {
 
 	global  globalFlags
 	log     *slog.Logger
-	release func() // gives the signals back to whoever wants them: the wizard has a terminal to restore
+	masks   *redact.Masks // nil without --redact
+	release func()        // gives the signals back to whoever wants them: the wizard has a terminal to restore
 
 	closers []io.Closer // what lasts until the end of the run: the log file
 	parsed  bool        // the command line was understood; an error before that is one of usage
@@ -123,6 +125,9 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	if err := a.global.check(); err != nil {
+		return err
+	}
+	if err := a.startMasking(cmd); err != nil {
 		return err
 	}
 	a.parsed = true

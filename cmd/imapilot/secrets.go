@@ -76,7 +76,7 @@ func (a *app) asker(t *probe.Target) secret.Ask {
 		return nil
 	}
 	return func(ctx context.Context, label string) (secret.Secret, error) {
-		return a.askHidden(ctx, fmt.Sprintf("%s of %s on %s: ", label, t.User, t.Host))
+		return a.askHidden(ctx, a.masked(fmt.Sprintf("%s of %s on %s: ", label, t.User, t.Host)))
 	}
 }
 

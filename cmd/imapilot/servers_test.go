@@ -135,3 +135,34 @@ func cmdNoCanary(ts *testscript.TestScript, _ bool, except []string) {
 		ts.Fatalf("there was nothing to look at")
 	}
 }
+
+// sampleNames are what the servers of a script are called and hold, as far as no word of ours is alike.
+var sampleNames = []string{
+	"anna", "127.0.0.1:", "@127.0.0.1", "=127.0.0.1", `"127.0.0.1"`, "Archive", "Familie", "Großeltern", "Urlaub", "Österreich", "Rechnungen", "2023.Q4", "Noten", "Работа", "Проекты",
+	"京都の春", "Listes", "lesen", "@example", "ca.pem",
+}
+
+// cmdNoNames looks for names of the servers in all that commands printed so far and in their reports: nonames
+func cmdNoNames(ts *testscript.TestScript, _ bool, _ []string) {
+	paths, err := filepath.Glob(ts.MkAbs("*"))
+	ts.Check(err)
+	looked := 0
+	for _, path := range paths {
+		if base := filepath.Base(path); base == "ca.pem" || base == "pass" || base == "two-lines" {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // a folder
+		}
+		looked++
+		for _, name := range sampleNames {
+			if i := strings.Index(string(b), name); i >= 0 {
+				ts.Fatalf("%s holds %s: …%s…", path, name, b[max(0, i-60):min(len(b), i+60)])
+			}
+		}
+	}
+	if looked < 10 {
+		ts.Fatalf("there were %d files to look at", looked)
+	}
+}

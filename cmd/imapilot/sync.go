@@ -58,6 +58,7 @@ func (a *app) sync(ctx context.Context, j *job.Job) error {
 		summary = &mailsync.Summary{Schema: "imapilot.sync/1", Verdict: "failed", Failures: []mailsync.Failure{}}
 	}
 	settle(ctx, summary, err)
+	summary = a.maskedSummary(summary)
 	if streamErr := events.end(summary); err == nil {
 		err = streamErr
 	}

@@ -46,6 +46,7 @@ func (a *app) verify(ctx context.Context, j *job.Job, bodies bool) error {
 		return err
 	}
 	a.log.Info("verified", "verdict", v.Verdict, "exit_code", v.ExitCode)
+	v = a.maskedVerification(v)
 	return a.deliver(document{
 		formatText:     func(w io.Writer, l look) error { return render.Verification(w, v, render.Options(l)) },
 		formatJSON:     func(w io.Writer, _ look) error { return render.JSON(w, v) },

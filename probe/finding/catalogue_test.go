@@ -70,12 +70,12 @@ func TestCatalogueIsPartOfTheContract(t *testing.T) {
 func TestResponsible(t *testing.T) {
 	families := map[string][]Responsible{
 		"input": {You}, "dns": {DNS}, "net": {Unknown}, "imap": {Server}, "starttls": {Server}, "tls": {Server},
-		"cert": {Server}, "local": {ThisComputer}, "auth": {AccountHolder}, "pair": {AccountHolder, You},
+		"cert": {Server}, "local": {ThisComputer}, "auth": {AccountHolder}, "account": {AccountHolder}, "pair": {AccountHolder, You},
 	}
 	exceptions := map[Code]Responsible{
 		"net.refused": Server, "net.local-firewall": ThisComputer, "net.local-route": ThisComputer,
-		"starttls.stripped": Path,
-		"auth.unavailable":  Server, "auth.login-disabled": Server, "auth.no-mechanism": Server, "auth.secret-whitespace": You,
+		"starttls.stripped": Path, "cert.inspection": LocalNetwork,
+		"auth.unavailable": Server, "auth.login-disabled": Server, "auth.no-mechanism": Server, "auth.secret-whitespace": You, "auth.token-rejected": You,
 	}
 	for _, e := range Catalogue() {
 		family, _, _ := strings.Cut(string(e.Code), ".")

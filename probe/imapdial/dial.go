@@ -10,16 +10,18 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/imapilot-project/imapilot/probe/imapdial/tcpinfo"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 )
 
 // Options adjust how connections are made. A nil *Options is valid.
 type Options struct {
 	// DialContext replaces net.Dialer.DialContext, for a proxy or a test.
-	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	DialContext DialFunc
 	Timeout     time.Duration    // for each stage before sign-in; 0 means 10 s
 	SignIn      time.Duration    // for sign-in; 0 means 30 s
 	Now         func() time.Time // for judging dates; nil means time.Now
+	Version     string           // of the program, told to servers with ID after sign-in; "" tells only its name
 	// Log, if not nil, gets the transcript up to the end of sign-in, secrets masked, a stage or two late. It may be called from several
 	// goroutines at once, one for each connection.
 	Log func(Endpoint, wire.Line)
@@ -149,12 +151,16 @@ func (c *Conn) dial(ctx context.Context) error {
 	if ap, err := netip.ParseAddrPort(address); err == nil {
 		c.facts.Remote = ap
 	}
-	conn, err := c.options.DialContext(ctx, "tcp", address)
+	dial, err := Via(c.facts.Endpoint.Via, c.options.DialContext)
+	if err != nil {
+		return err
+	}
+	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
 	c.conn = conn
-	if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
+	if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil && c.facts.Endpoint.Via == "" {
 		c.facts.Remote = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	c.raw = wire.NewRaw(conn, c.transcript)
@@ -170,28 +176,38 @@ func (c *Conn) handshake(ctx context.Context, strict bool) error {
 	}
 	config.VerifyConnection = func(cs tls.ConnectionState) error {
 		c.facts.TLS = &TLSFacts{State: cs, Chain: cs.PeerCertificates}
-		var err error
-		c.facts.Faults, c.facts.Pin, err = ep.TLS.verify(ep.ServerName(), cs, c.options.Now())
-		if err == nil && strict && !c.facts.policyMet() {
-			err = &PolicyError{Faults: c.facts.Faults}
+		v, err := ep.verify(cs, c.options.Now())
+		if err != nil {
+			return err
 		}
-		return err
+		c.facts.Faults, c.facts.Pin, c.facts.TLS.Issuer = v.faults, v.pin, v.issuer
+		if strict && !c.facts.policyMet() {
+			return &PolicyError{Faults: c.facts.Faults}
+		}
+		return nil
 	}
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		c.facts.CertificateRequested = true
 		return new(tls.Certificate), nil // none: RFC 8446 section 4.4.2 lets the server decide
 	}
 	tap := &tap{Conn: c.conn}
+	defer tap.seen.end()
+	config.KeyLogWriter = &tap.seen
 	conn := tls.Client(tap, config)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	// The deadlines of the connection end the handshake when ctx does. HandshakeContext would close the connection then, and the kernel could not
+	// be asked about it any more.
+	if err := conn.HandshakeContext(context.WithoutCancel(ctx)); err != nil {
+		c.facts.TCP = tcpinfo.Of(tap.Conn)
+		if c.facts.TLS == nil {
+			c.facts.RawCertificates = tap.seen.certificates()
+		}
 		var record tls.RecordHeaderError
 		if errors.As(err, &record) {
 			c.facts.FirstBytes = tap.start()
 		}
 		return err
 	}
-	cs := conn.ConnectionState()
-	c.facts.TLS = &TLSFacts{State: cs, Chain: cs.PeerCertificates}
+	c.facts.TLS.State = conn.ConnectionState()
 	c.conn = conn
 	c.raw = wire.NewRaw(conn, c.transcript)
 	return nil
@@ -201,10 +217,12 @@ func (c *Conn) handshake(ctx context.Context, strict bool) error {
 type tap struct {
 	net.Conn
 	first []byte
+	seen  recording // until the handshake ends
 }
 
 func (t *tap) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
+	t.seen.add(p[:n])
 	if room := firstBytes - len(t.first); room > 0 {
 		t.first = append(t.first, p[:min(n, room)]...)
 	}

@@ -24,6 +24,7 @@ type Endpoint struct {
 	Port     uint16   // 0 means the default port for Security
 	Security Security // how TLS starts
 	Connect  string   // host or host:port to dial in place of Host; names and SNI stay; "" means Host
+	Via      string   // proxy or SSH host to go through, as [Via] takes it; "" means directly
 	TLS      TLSPolicy
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/imapilot-project/imapilot/probe/imapdial/tcpinfo"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 )
 
@@ -42,9 +43,14 @@ type Facts struct {
 	BeforeTLS    []string // capabilities offered before TLS, unauthenticated; nil when not read
 	Capabilities []string // capabilities before sign-in, inside TLS if there is any; nil when not read
 
-	TLS    *TLSFacts // nil without a completed handshake or a certificate
-	Faults []Fault   // what the policy objects to in TLS, or would if no pin had matched; empty when all is well
-	Pin    string    // the given pin that matched, canonical, or ""
+	// RawCertificates is the DER of what the server sent as certificates, leaf first, where the handshake ended before they could be judged: crypto/tls
+	// could not parse them.
+	RawCertificates [][]byte
+
+	TCP    tcpinfo.Info // what the kernel knew of the connection when a handshake failed
+	TLS    *TLSFacts    // nil without a completed handshake or a certificate
+	Faults []Fault      // what the policy objects to in TLS, or would if no pin had matched; empty when all is well
+	Pin    string       // the given pin that matched, canonical, or ""
 	// CertificateRequested tells that the server asked for a client certificate. None is sent; a server that insists ends the connection.
 	CertificateRequested bool
 
@@ -58,6 +64,8 @@ type Facts struct {
 type TLSFacts struct {
 	State tls.ConnectionState
 	Chain []*x509.Certificate // as sent, leaf first
+	// Issuer is who signed the leaf, as far as it was sent or is among the roots; else nil.
+	Issuer *x509.Certificate
 }
 
 // StartTLS is what became of the STARTTLS exchange (RFC 9051 section 6.2.1).
@@ -91,6 +99,9 @@ type Fault struct {
 	// Blocking tells that Dial refuses because of it. A matching pin makes faults of chain, name and dates not blocking.
 	Blocking bool
 	Detail   string // one line for a person, printable
+	// Related is the certificate that explains the fault, or nil: the issuer that FaultImitatedIssuer takes the name of, the public root that
+	// the chain leads to where this machine has no roots.
+	Related *x509.Certificate
 }
 
 // FaultKind is the kind of a Fault. Package probe maps each to one finding code.
@@ -121,6 +132,8 @@ const (
 	FaultExpiresSoon       // not blocking
 	FaultNoRoots           // this machine has no roots
 	FaultNoCertificate
+	FaultImitatedIssuer // names an issuer that is known, and another key signed
+	FaultPrivateCA      // not blocking: trusted by this machine's store, by no public root
 )
 
 // Acceptable reports whether the attempt got through all stages before sign-in and met its policy.

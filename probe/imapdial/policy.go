@@ -76,12 +76,15 @@ func GroupName(id tls.CurveID) string {
 // servers break off on it, none needs it.
 func (ep Endpoint) config() (*tls.Config, error) {
 	c := &tls.Config{
-		ServerName:         ep.ServerName(),  // crypto/tls sends no SNI for an IP address (RFC 6066 section 3)
-		MinVersion:         tls.VersionTLS12, // RFC 8996: nothing older unless a person asked for it
-		InsecureSkipVerify: true,             // VerifyConnection verifies, and sees the chain even when it fails
+		ServerName:         asciiName(ep.ServerName()), // crypto/tls sends no SNI for an IP address (RFC 6066 section 3)
+		MinVersion:         tls.VersionTLS12,           // RFC 8996: nothing older unless a person asked for it
+		InsecureSkipVerify: true,                       // VerifyConnection verifies, and sees the chain even when it fails
 	}
 	if ep.TLS.MinVersion != 0 {
 		c.MinVersion = ep.TLS.MinVersion
+	}
+	if c.MinVersion < tls.VersionTLS12 {
+		c.CipherSuites = legacySuites()
 	}
 	for _, name := range strings.Fields(ep.TLS.Groups) {
 		i := slices.IndexFunc(groups, func(g group) bool { return strings.EqualFold(g.name, name) })
@@ -91,6 +94,16 @@ func (ep Endpoint) config() (*tls.Config, error) {
 		c.CurvePreferences = append(c.CurvePreferences, groups[i].id)
 	}
 	return c, nil
+}
+
+// legacySuites are crypto/tls's own, and those with RSA key exchange and AES, without which servers of the time of TLS 1.0 cannot be reached.
+// RC4 and 3DES stay out.
+func legacySuites() []uint16 {
+	suites := []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384}
+	for _, s := range tls.CipherSuites() {
+		suites = append(suites, s.ID)
+	}
+	return suites
 }
 
 // roots builds the pool that chains must end in.

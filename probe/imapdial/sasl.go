@@ -24,6 +24,7 @@ type exchange struct {
 	mechanism string
 	initial   bool // SASL-IR is offered (RFC 4959)
 	untagged  []wire.Response
+	objection *TokenError // of the server, to an OAuth token
 }
 
 // run makes the attempt and returns the server's last word.
@@ -36,6 +37,9 @@ func (e *exchange) run(acct Account, s secret.Secret, loginDisabled bool) (wire.
 		return wire.Response{}, &SignInError{Reason: Unsendable, Err: err}
 	}
 	tagged, err := e.authenticate(client)
+	if t, ok := client.(*tokenClient); ok {
+		e.objection = t.objection
+	}
 	if err == nil && tagged.Status == "OK" && proof != nil && !proof() {
 		err = &SignInError{Reason: ServerProof}
 	}
@@ -121,6 +125,9 @@ func newMechanism(mechanism string, acct Account, s secret.Secret) (client sasl.
 		return sasl.NewPlainClient(acct.AuthzID, acct.User, string(s.Reveal())), nil, nil
 	case "CRAM-MD5":
 		return &cramMD5{user: acct.User, secret: s}, nil, nil
+	case xoauth2, sasl.OAuthBearer:
+		client, err = newToken(mechanism, acct, s)
+		return client, nil, err
 	case mechanismLogin:
 		return sasl.NewLoginClient(acct.User, string(s.Reveal())), nil, nil
 	}

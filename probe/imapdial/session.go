@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
@@ -15,6 +16,8 @@ type Session struct {
 	conn         *Conn
 	account      Account
 	capabilities []string
+	identity     string        // the server's answer to ID
+	latency      time.Duration // of ID, 0 when it was not sent
 	spent        bool
 }
 
@@ -46,6 +49,13 @@ func (s *Session) Capabilities() []string { return s.capabilities }
 
 // Has reports whether the server offers capability after sign-in; case does not matter.
 func (s *Session) Has(capability string) bool { return has(s.capabilities, capability) }
+
+// Identity returns what the server says about itself in answer to ID (RFC 2971), as a list of quoted names and values, printable; "" when
+// it said nothing.
+func (s *Session) Identity() string { return s.identity }
+
+// Latency returns how long the answer to the first command after sign-in, ID, took; 0 when it was not sent.
+func (s *Session) Latency() time.Duration { return s.latency }
 
 // Do sends a command without literals, such as NAMESPACE, and returns its untagged responses and the tagged one, under
 // the deadline of a stage before sign-in. A NO or BAD is not an error.

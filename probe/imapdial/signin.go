@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/emersion/go-sasl"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
@@ -19,6 +22,7 @@ type SignInError struct {
 	Alerts    []string      // texts of ALERT and WEBALERT seen during sign-in, printable
 	WebURL    string        // the address of a WEBALERT, printable, or ""
 	Offered   []string      // the mechanisms offered, in upper case
+	Token     *TokenError   // what the server objects to in an OAuth token, or nil
 	Err       error         // of the connection or of the mechanism, or nil
 }
 
@@ -74,18 +78,22 @@ const (
 	BadChallenge                          // what the server asked for in the exchange cannot be answered
 )
 
+// A TokenError is what a server says about an OAuth token that it did not accept (RFC 7628 section 3.2.2). Its texts are printable.
+type TokenError struct {
+	Status  string // such as invalid_token, or a number of HTTP in XOAUTH2
+	Schemes string // of authentication that the server would take
+	Scope   string // that a token needs
+}
+
 // mechanismLogin is the LOGIN command, or the SASL mechanism of that name where the command is disabled.
 const mechanismLogin = "LOGIN"
 
 // Mechanism returns what SignIn would use for want ("" for the strongest) given the capabilities offered, whether TLS protects
-// the connection, and whether it is to act for another user. The error is a *[SignInError]; nothing was sent.
+// the connection, and whether it is to act for another user. The error is a *[SignInError]; nothing was sent. A mechanism that takes an
+// OAuth token is used only when want names it: whether a secret is a password or a token is for its owner to say, and a password does
+// not belong where a token is logged.
 func Mechanism(capabilities []string, want string, protected, forOther bool) (string, error) {
-	var offered []string
-	for _, c := range capabilities {
-		if m, ok := strings.CutPrefix(strings.ToUpper(c), "AUTH="); ok {
-			offered = append(offered, m)
-		}
-	}
+	offered := mechanisms(capabilities)
 	disabled := has(capabilities, "LOGINDISABLED")
 	usable := func(m string) bool {
 		if forOther && (m == "CRAM-MD5" || m == mechanismLogin) {
@@ -96,7 +104,7 @@ func Mechanism(capabilities []string, want string, protected, forOther bool) (st
 	if want != "" {
 		want = strings.ToUpper(want)
 		switch {
-		case usable(want) && slices.Contains(preference(protected), want):
+		case usable(want) && (TakesToken(want) || slices.Contains(preference(protected), want)):
 			return want, nil
 		case want == mechanismLogin && disabled:
 			return "", &SignInError{Mechanism: want, Reason: LoginDisabled, Offered: offered}
@@ -115,6 +123,17 @@ func Mechanism(capabilities []string, want string, protected, forOther bool) (st
 	return "", &SignInError{Reason: reason, Offered: offered}
 }
 
+// mechanisms are the SASL mechanisms among the capabilities, in upper case.
+func mechanisms(capabilities []string) []string {
+	var list []string
+	for _, c := range capabilities {
+		if m, ok := strings.CutPrefix(strings.ToUpper(c), "AUTH="); ok {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 // preference is the order of mechanisms, strongest first. Without TLS one that hides the secret goes before those that do not.
 func preference(protected bool) []string {
 	if protected {
@@ -122,6 +141,9 @@ func preference(protected bool) []string {
 	}
 	return []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", mechanismLogin}
 }
+
+// TakesToken reports whether the secret of a mechanism (in upper case) is an OAuth 2.0 access token and not a password.
+func TakesToken(mechanism string) bool { return mechanism == xoauth2 || mechanism == sasl.OAuthBearer }
 
 // SignIn signs in as acct says, with s as the secret, in exactly one attempt. acct.Endpoint is not looked at. On success the Conn is
 // spent and the Session owns the connection; on failure the Conn is closed. A non-nil error is an *[Error]; its cause is a
@@ -140,7 +162,44 @@ func (c *Conn) SignIn(ctx context.Context, acct Account, s secret.Secret) (*Sess
 		return nil, &Error{Stage: StageSignIn, Endpoint: acct.Endpoint, Err: err}
 	}
 	c.spent = true
-	return &Session{conn: c, account: acct, capabilities: after}, nil
+	session := &Session{conn: c, account: acct, capabilities: after}
+	c.identify(ctx, session)
+	return session, nil
+}
+
+// identify sends ID (RFC 2971 section 3.1) where it is offered, before anything else: some providers open no mailbox to a client that did not
+// say what it is. Nothing depends on the answer; a connection that ends here shows itself at the next command.
+func (c *Conn) identify(ctx context.Context, session *Session) {
+	if !session.Has("ID") && !has(c.facts.Capabilities, "ID") {
+		return
+	}
+	fields := `("name" "imapilot")`
+	if v := c.options.Version; v != "" {
+		fields = `("name" "imapilot" "version" ` + quoted(v) + `)`
+	}
+	begin := time.Now()
+	c.bounded(ctx, StageSignIn, c.options.Timeout, func(context.Context) error {
+		untagged, _, err := c.raw.Do(wire.Atom("ID"), wire.Atom(fields))
+		for _, r := range untagged {
+			if id, ok := r.Data("ID"); ok && !strings.EqualFold(id, "NIL") {
+				session.identity = id
+			}
+		}
+		return err
+	})
+	session.latency = time.Since(begin)
+	c.record()
+}
+
+// quoted writes s as a quoted string of what can stand in one; RFC 2971 section 3.3 allows a value 1024 octets.
+func quoted(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s)
+	return `"` + s[:min(len(s), 100)] + `"`
 }
 
 // signIn returns the mechanism used and the capabilities that hold afterwards.
@@ -157,7 +216,7 @@ func (c *Conn) signIn(acct Account, s secret.Secret) (mechanism string, after []
 	e := &exchange{raw: c.raw, mechanism: mechanism, initial: has(c.facts.Capabilities, "SASL-IR")}
 	tagged, err := e.run(acct, s, has(c.facts.Capabilities, "LOGINDISABLED"))
 	if err != nil || tagged.Status != "OK" {
-		return "", nil, e.failure(tagged, err)
+		return "", nil, e.failure(tagged, err, mechanisms(c.facts.Capabilities))
 	}
 	after, found := tagged.Capabilities()
 	for _, r := range e.untagged {
@@ -175,8 +234,8 @@ func (c *Conn) signIn(acct Account, s secret.Secret) (mechanism string, after []
 }
 
 // failure makes a SignInError of what ended the exchange.
-func (e *exchange) failure(tagged wire.Response, err error) error {
-	f := &SignInError{Mechanism: e.mechanism, Reason: Refused, Response: tagged, Err: err}
+func (e *exchange) failure(tagged wire.Response, err error, offered []string) error {
+	f := &SignInError{Mechanism: e.mechanism, Reason: Refused, Response: tagged, Offered: offered, Err: err, Token: e.objection}
 	var known *SignInError
 	switch {
 	case errors.As(err, &known):

@@ -14,44 +14,53 @@ import (
 )
 
 // verify is the one place where it is decided whether a server's TLS is acceptable. Pins, dates, name, chain, key and staple are
-// judged each on its own, so that all faults are known at once; crypto/x509 by itself stops at the first. It returns the faults, what to mend
-// first foremost, and the pin that matched. The error is for a policy that cannot be applied.
-func (p TLSPolicy) verify(name string, cs tls.ConnectionState, now time.Time) (faults []Fault, pin string, err error) {
+// judged each on its own, so that all faults are known at once; crypto/x509 by itself stops at the first. The faults stand in the order in
+// which to mend them. The error is for a policy that cannot be applied.
+func (ep Endpoint) verify(cs tls.ConnectionState, now time.Time) (*verification, error) {
+	v := &verification{policy: ep.TLS, chain: cs.PeerCertificates, now: now}
 	if len(cs.PeerCertificates) == 0 {
-		return []Fault{{Kind: FaultNoCertificate, Index: -1, Blocking: true, Detail: "the server sent no certificate"}}, "", nil
+		v.fault(FaultNoCertificate, nil, true, "the server sent no certificate")
+		return v, nil
 	}
-	roots, err := p.roots()
-	if err != nil {
-		return nil, "", err
+	var err error
+	if v.roots, err = ep.TLS.roots(); err != nil {
+		return nil, err
 	}
-	v := &verification{chain: cs.PeerCertificates, leaf: cs.PeerCertificates[0], roots: roots, now: now}
+	v.leaf = cs.PeerCertificates[0]
+	v.follow()
 	v.dates()
-	v.name(name)
+	v.name(ep)
 	v.trust()
-	if p.Pins != "" {
-		pin = v.pins(p.Pins)
+	if ep.TLS.Pins != "" {
+		v.pins()
 	}
 	v.key()
 	v.staple(cs.OCSPResponse)
 	v.order()
-	return v.faults, pin, nil
+	return v, nil
 }
 
-// A verification is the work of one verify.
+// A verification is the work of one verify, and its result.
 type verification struct {
+	policy TLSPolicy
 	chain  []*x509.Certificate // as sent
 	leaf   *x509.Certificate
 	roots  *x509.CertPool
 	now    time.Time
-	issuer *x509.Certificate // of the leaf, where it is known
-	faults []Fault
+
+	chains   [][]*x509.Certificate // to a root, at a moment at which the leaf is valid; empty where chainErr says why
+	chainErr error
+	issuer   *x509.Certificate // of the leaf, where it is known
+	faults   []Fault
+	pin      string // the given one that matched, or ""
 }
 
-func (v *verification) fault(kind FaultKind, cert *x509.Certificate, blocking bool, format string, args ...any) {
+func (v *verification) fault(kind FaultKind, cert *x509.Certificate, blocking bool, format string, args ...any) *Fault {
 	v.faults = append(v.faults, Fault{
 		Kind: kind, Cert: cert, Index: slices.IndexFunc(v.chain, func(c *x509.Certificate) bool { return cert != nil && c.Equal(cert) }),
 		Blocking: blocking, Detail: wire.Printable(fmt.Sprintf(format, args...)),
 	})
+	return &v.faults[len(v.faults)-1]
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
@@ -69,60 +78,51 @@ func (v *verification) dates() {
 	}
 }
 
-// name judges whether the leaf is for name (RFC 9525 section 6).
-func (v *verification) name(name string) {
-	if v.leaf.VerifyHostname(strings.TrimSuffix(name, ".")) == nil {
-		return
-	}
-	if len(v.leaf.DNSNames)+len(v.leaf.IPAddresses) == 0 && strings.EqualFold(v.leaf.Subject.CommonName, name) {
-		v.fault(FaultCommonNameOnly, v.leaf, true, "the certificate has the name %s only as common name, which no client accepts any more", name)
-		return
-	}
-	v.fault(FaultNameMismatch, v.leaf, true, "the certificate is for %s, not for %s", nameList(v.leaf), name)
-}
-
-// nameList returns the names a certificate is for, the first few of them.
-func nameList(cert *x509.Certificate) string {
-	names := slices.Clone(cert.DNSNames)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if len(names) == 0 {
-		if cert.Subject.CommonName == "" {
-			return "no name"
-		}
-		return "no name but the common name " + cert.Subject.CommonName
-	}
-	if more := len(names) - 5; more > 0 {
-		names = append(names[:5], fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(names, ", ")
-}
-
 // pins judges the leaf's key by the pins given. One that matches takes the place of chain, name and dates.
-func (v *verification) pins(pins string) string {
-	if got := Pin(v.leaf); slices.Contains(strings.Fields(pins), got) {
-		for i := range v.faults {
-			v.faults[i].Blocking = false
-		}
-		return got
+func (v *verification) pins() {
+	got := Pin(v.leaf)
+	if !slices.Contains(strings.Fields(v.policy.Pins), got) {
+		v.fault(FaultPinMismatch, v.leaf, true, "the server's key is %s, which is not among those pinned", got)
+		return
 	}
-	v.fault(FaultPinMismatch, v.leaf, true, "the server's key is %s, which is not among those pinned", Pin(v.leaf))
-	return ""
+	v.pin = got
+	for i := range v.faults {
+		v.faults[i].Blocking = false
+	}
 }
 
-// key judges the strength of the leaf's key. Under 1024 bits crypto/tls gives up by itself.
+// key judges the strength of the keys of the leaf and of the issuers that were sent; the root is trusted as it is. At the first weak one it ends:
+// one certificate issued anew mends what stands below it too.
 func (v *verification) key() {
-	switch k := v.leaf.PublicKey.(type) {
+	if slices.ContainsFunc(v.faults, func(f Fault) bool { return f.Kind == FaultWeakKey }) {
+		return // the chain broke at one
+	}
+	for _, c := range v.path() {
+		if (c == v.leaf || !issued(c, c)) && v.weakKey(c) {
+			return
+		}
+	}
+}
+
+// weakKey judges one key. RSA under 1024 bits is refused by crypto/rsa itself, in whatever role.
+func (v *verification) weakKey(c *x509.Certificate) bool {
+	whose := "the certificate's"
+	if c != v.leaf {
+		whose = "the issuer's"
+	}
+	switch k := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < 2048 {
-			v.fault(FaultWeakKey, v.leaf, false, "the certificate's RSA key has %d bits; 2048 is the least that is considered safe", bits)
+			v.fault(FaultWeakKey, c, bits < minRSABits && c == v.leaf, "%s RSA key has %d bits; 2048 is the least that is considered safe", whose, bits)
+			return true
 		}
 	case *ecdsa.PublicKey:
 		if bits := k.Curve.Params().BitSize; bits < 256 {
-			v.fault(FaultWeakKey, v.leaf, false, "the certificate's EC key has %d bits; 256 is the least that is considered safe", bits)
+			v.fault(FaultWeakKey, c, false, "%s EC key has %d bits; 256 is the least that is considered safe", whose, bits)
+			return true
 		}
 	}
+	return false
 }
 
 // order judges what the server sent beside a chain that can be followed. It never blocks.
@@ -136,7 +136,8 @@ func (v *verification) order() {
 		v.fault(FaultChainOrder, nil, false, "the certificates are not sent in the order leaf, issuer, issuer's issuer")
 	}
 	for _, c := range v.chain {
-		if !slices.ContainsFunc(used, c.Equal) {
+		explained := slices.ContainsFunc(v.faults, func(f Fault) bool { return f.Related != nil && f.Related.Equal(c) })
+		if !explained && !slices.ContainsFunc(used, c.Equal) {
 			v.fault(FaultExtraCertificates, c, false, "the server sends a certificate that its chain does not need: %s", c.Subject)
 		}
 	}
@@ -155,15 +156,4 @@ func (v *verification) path() []*x509.Certificate {
 		}
 		path = append(path, v.chain[i])
 	}
-}
-
-// issued reports whether parent signed child, whatever parent is allowed to do and however weak the hash: what it may sign is
-// judged elsewhere.
-func issued(parent, child *x509.Certificate) bool {
-	if string(parent.RawSubject) != string(child.RawIssuer) {
-		return false
-	}
-	err := parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
-	_, insecure := err.(x509.InsecureAlgorithmError)
-	return err == nil || insecure
 }

@@ -21,17 +21,8 @@ func details(e *probe.EndpointReport, p, first *port) []string {
 		}
 		notes = append(notes, certificatesNotes(e, p, first)...)
 	}
-	for _, list := range []struct {
-		title string
-		names []string
-	}{
-		{"capabilities before TLS", e.Capabilities.BeforeTLS},
-		{"capabilities after TLS", e.Capabilities.AfterTLS},
-		{"capabilities after sign-in", e.Capabilities.AfterLogin},
-	} {
-		if len(list.names) > 0 {
-			notes = append(notes, list.title+": "+strings.Join(list.names, " "))
-		}
+	for _, l := range listsOf(e) {
+		notes = append(notes, l.Title+": "+strings.Join(l.Names, " "))
 	}
 	return notes
 }

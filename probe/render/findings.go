@@ -203,22 +203,39 @@ func (v *view) remedy(title string, number int, m finding.Remedy) {
 	}
 	v.Paragraph(head, text)
 	indent := layout.Plain(strings.Repeat(" ", layout.Width(head.Text)))
-	for _, flag := range slices.Sorted(maps.Keys(m.Apply)) {
-		v.Line(indent, layout.Span{Text: "--" + flag + " " + shellQuote(m.Apply[flag]), Tone: layout.Accent})
+	for _, flag := range flagsOf(m) {
+		v.Line(indent, layout.Span{Text: flag, Tone: layout.Accent})
 	}
+}
+
+// flagsOf are the flags that put a remedy into effect, as they are typed.
+func flagsOf(m finding.Remedy) []string {
+	var list []string
+	for _, flag := range slices.Sorted(maps.Keys(m.Apply)) {
+		list = append(list, "--"+flag+" "+shellQuote(m.Apply[flag]))
+	}
+	return list
 }
 
 // evidence writes what was seen, as it stands in the JSON.
 func (v *view) evidence(evidence map[string]any) {
 	title := "Seen"
+	for _, e := range evidenceOf(evidence) {
+		v.Paragraph(itemHead(title), e.Name+": "+e.Value)
+		title = ""
+	}
+}
+
+func evidenceOf(evidence map[string]any) []outlineEvidence {
+	var list []outlineEvidence
 	for _, name := range slices.Sorted(maps.Keys(evidence)) {
 		value, err := json.Marshal(evidence[name])
 		if err != nil {
 			value = []byte(err.Error())
 		}
-		v.Paragraph(itemHead(title), name+": "+string(value))
-		title = ""
+		list = append(list, outlineEvidence{name, string(value)})
 	}
+	return list
 }
 
 // responsibleWords say who can remove the cause.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/finding"
@@ -74,6 +75,10 @@ func filledEndpoint(e *probe.EndpointReport) *probe.EndpointReport {
 		for i, cert := range e.TLS.Certificates {
 			cert.DNSNames, cert.IPAddresses = list(cert.DNSNames), list(cert.IPAddresses)
 			t.Certificates[i] = cert
+		}
+		t.CipherSuites = maps.Clone(t.CipherSuites)
+		for version, suites := range t.CipherSuites {
+			t.CipherSuites[version] = list(suites)
 		}
 		c.TLS = &t
 	}

@@ -12,6 +12,7 @@ import (
 // quiet are the checks that say nothing a person needs when they pass.
 var quiet = []string{
 	"imap.capability", "starttls.offer", "cert.key", "cert.revocation", "account.capability", "account.namespace", "account.quota", "account.access",
+	"pair.mailbox", "pair.sizes", "pair.flags", "pair.capability", "pair.estimate",
 }
 
 // lines makes lines of rows. What was not applicable, and what only confirms, is left out unless all is asked for; what waits for the same

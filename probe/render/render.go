@@ -1,5 +1,7 @@
-// Package render writes a probe report as text for people, and as JSON. It judges nothing: what it shows is in the report, so that a
-// stored one can be rendered again.
+// Package render writes a probe report as text for people, as JSON, as Markdown and HTML to forward, and as JUnit XML and SARIF for CI
+// servers. It judges nothing: what it shows is in the report, so that a stored one can be rendered again.
+//
+// What a server said is made printable and escaped here for each format, whatever was done before.
 package render
 
 import (
@@ -18,6 +20,8 @@ type Options struct {
 	ASCII   bool // no marks outside ASCII
 	Verbose bool // every check, certificate, capability and piece of evidence
 	Width   int  // columns; 0 means 80
+	// Given are, for each target, flags without their prefix that the settings need and the report does not hold, such as ca-file.
+	Given []map[string]string
 }
 
 // widest is how wide the text gets at most: in longer lines the eye loses the row.
@@ -28,6 +32,7 @@ type view struct {
 	*layout.Page
 	report  *probe.Report
 	verbose bool
+	given   []map[string]string
 	label   int // width of the column of check titles
 }
 
@@ -40,6 +45,7 @@ func Text(w io.Writer, r *probe.Report, o Options) error {
 		Page:    &layout.Page{Style: style},
 		report:  r,
 		verbose: o.Verbose,
+		given:   o.Given,
 	}
 	v.provenance()
 	v.checks()
@@ -54,13 +60,19 @@ func Text(w io.Writer, r *probe.Report, o Options) error {
 
 // provenance says what made the report, and when: it will be forwarded.
 func (v *view) provenance() {
-	kind := "probe"
-	if v.report.Pair != nil {
-		kind = "preflight"
+	v.Line(layout.Span{Text: madeBy(v.report), Tone: layout.Muted})
+}
+
+func madeBy(r *probe.Report) string {
+	took := time.Duration(r.DurationMS) * time.Millisecond
+	return fmt.Sprintf("imapilot %s %s, %s UTC, took %s", r.Version, kindOf(r), r.Started.UTC().Format("2006-01-02 15:04:05"), layout.Duration(took))
+}
+
+func kindOf(r *probe.Report) string {
+	if r.Pair != nil {
+		return "preflight"
 	}
-	took := time.Duration(v.report.DurationMS) * time.Millisecond
-	v.Line(layout.Span{Text: fmt.Sprintf("imapilot %s %s, %s UTC, took %s", v.report.Version, kind,
-		v.report.Started.UTC().Format("2006-01-02 15:04:05"), layout.Duration(took)), Tone: layout.Muted})
+	return "probe"
 }
 
 // side names a target in a sentence: by its part in the job, or by its host.
@@ -156,19 +168,35 @@ func titleOf(id string) string {
 
 func (v *view) pairBlock(p *probe.Pair) block {
 	b := block{title: []layout.Span{{Text: "both together", Tone: layout.Strong}}, target: true}
+	switch text := extent(p); {
+	case text == "":
+	case layout.Width(b.title[0].Text)+2+layout.Width(text) <= v.Columns():
+		b.title = append(b.title, layout.Plain("  "+text))
+	default:
+		b.notes = append(b.notes, text)
+	}
+	b.lines = v.lines(v.pairRows(p))
+	return b
+}
+
+func (v *view) pairRows(p *probe.Pair) []row {
 	var rows []row
 	for _, r := range p.Checks {
 		rows = append(rows, row{Result: r, findings: v.findingsOf(nil, "", r)})
 	}
-	b.lines = v.lines(rows)
-	if p.Folders > 0 {
-		text := layout.Counted(p.Messages, "message", "messages") + ", " + layout.Size(p.Bytes) + " in " + layout.Counted(int64(p.Folders), "folder", "folders")
-		if p.EstimateSeconds > 0 {
-			text += ", about " + layout.Duration(time.Duration(p.EstimateSeconds*float64(time.Second)))
-		}
-		b.notes = append(b.notes, text)
+	return rows
+}
+
+// extent says how much there is to copy, or nothing when that is not known.
+func extent(p *probe.Pair) string {
+	if p.Folders == 0 {
+		return ""
 	}
-	return b
+	text := layout.Counted(p.Messages, "message", "messages") + ", " + layout.Size(p.Bytes) + " in " + layout.Counted(int64(p.Folders), "folder", "folders")
+	if p.EstimateSeconds > 0 {
+		text += ", about " + layout.Duration(time.Duration(p.EstimateSeconds*float64(time.Second)))
+	}
+	return text
 }
 
 // sentence joins words as a person would: "a, b and c".

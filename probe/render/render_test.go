@@ -62,6 +62,8 @@ func TestGolden(t *testing.T) {
 		"hostile.txt":              {hostileServer(), Options{}},
 		"hostile-verbose.txt":      {hostileServer(), Options{Verbose: true}},
 		"long-names.txt":           {longNames(), Options{}},
+		"full.txt":                 {full(), Options{}},
+		"full-verbose.txt":         {full(), Options{Verbose: true}},
 		"email-as-host.txt":        {emailAsHost(), Options{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,8 +142,10 @@ func TestLinesFit(t *testing.T) {
 }
 
 func TestOneScreenWhenAllIsWell(t *testing.T) {
-	if n := strings.Count(text(t, healthyServer(), Options{}), "\n"); n > 24 {
-		t.Errorf("a healthy server takes %d lines", n)
+	for name, r := range map[string]*probe.Report{"server": healthyServer(), "pair": healthyPair()} {
+		if n := strings.Count(text(t, r, Options{}), "\n"); n > 24 {
+			t.Errorf("a healthy %s takes %d lines", name, n)
+		}
 	}
 }
 
@@ -232,7 +236,7 @@ func TestSettings(t *testing.T) {
 			`--source 'imaps://a'\''b;c'`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := flags("source", test.target); got != test.want {
+			if got := flags("source", test.target, nil); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})

@@ -82,7 +82,7 @@ func endpoint(host string, port int, security, family, address string) *probe.En
 
 func certificate(subject, issuer, name string, days int) probe.CertificateReport {
 	c := probe.CertificateReport{
-		Subject: subject, Issuer: issuer, NotBefore: started.AddDate(0, 0, days-90), NotAfter: started.AddDate(0, 0, days).Add(6 * time.Hour),
+		Subject: subject, Issuer: issuer, NotBefore: started.AddDate(0, 0, min(days, 71)-90), NotAfter: started.AddDate(0, 0, days).Add(6 * time.Hour),
 		Serial: "04f1c2", SHA256: strings.Repeat("9f3c", 16), SPKISHA256: strings.Repeat("a1b2", 16), KeyType: "ecdsa", KeyBits: 256, SignatureAlgorithm: "ECDSA-SHA256",
 	}
 	if name != "" {
@@ -290,5 +290,30 @@ func emailAsHost() *probe.Report {
 	f := finding.New("input.email-as-host", "anna@example.org is a mail address, not a server", "a mail address does not say which server holds its mail")
 	f.Remedies = []finding.Remedy{{Text: "give the server and the user apart", Apply: map[string]string{"source": "imaps://HOST", "source-user": "anna@example.org"}}}
 	r.Findings = []finding.Finding{at(f, 0, "", "")}
+	return r
+}
+
+// full has 993 dropped on the way, and the lists of --full on 143.
+func full() *probe.Report {
+	t := target(probe.RoleServer, "mail.example.org")
+	set(t, 993, "tcp.connect", probe.Fail, "mail.example.org:993 does not answer")
+	t.Recommended.Port, t.Recommended.Security = 143, "starttls"
+	for _, e := range t.Endpoints {
+		if e.Port == 993 {
+			e.TLS, e.Capabilities = nil, probe.Capabilities{}
+			continue
+		}
+		e.TLS.Versions = map[string]bool{"1.3": true, "1.2": true, "1.1": false, "1.0": false, "ssl3": false}
+		e.TLS.CipherSuites = map[string][]string{"1.3": {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"}, "1.2": {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, "1.1": nil}
+		e.TLS.Groups = []string{"X25519MLKEM768", "x25519", "secp256r1"}
+	}
+	t.Path = &probe.Path{Hops: []probe.Hop{{TTL: 1, Address: "192.0.2.1", RTTMS: 0.4}, {TTL: 2}, {TTL: 3, Address: "203.0.113.9", RTTMS: 7.2}},
+		ActsAt: &probe.Hop{TTL: 3, Address: "203.0.113.9", How: "the last hop that answers"}}
+	dropped := finding.New("net.dropped", "mail.example.org:993 does not answer: nothing came back within 10 s", "something on the way, or the server's own firewall, throws the packets away")
+	dropped.Certainty = finding.Likely
+	dropped.Reproduce = []string{"traceroute -T -p 993 198.51.100.4"}
+	r := report(t)
+	r.Verdict = probe.Warning
+	r.Findings = []finding.Finding{at(dropped, 0, "tcp.connect", "mail.example.org:993/tls")}
 	return r
 }

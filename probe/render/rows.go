@@ -21,16 +21,15 @@ type row struct {
 
 // targetBlocks are the look-up of a target, and each of its ports.
 func (v *view) targetBlocks(index int, t *probe.TargetReport) []block {
+	if b, ok := v.compact(index, t); ok {
+		return []block{b}
+	}
 	host := v.CutMiddle(hostOf(t), v.Columns()-len("destination  "))
 	head := block{target: true, title: []layout.Span{{Text: host, Tone: layout.Strong}}}
 	if t.Role != probe.RoleServer && t.Role != "" {
 		head.title = []layout.Span{{Text: side(t), Tone: layout.Strong}, layout.Plain("  " + host)}
 	}
-	var rows []row
-	for _, r := range t.Checks {
-		rows = append(rows, row{Result: r, findings: v.findingsOf(&index, "", r)})
-	}
-	head.lines = v.lines(rows)
+	head.lines = v.lines(v.targetRows(index, t))
 	blocks := []block{head}
 	var first *port
 	for _, p := range portsOf(t) {
@@ -47,7 +46,19 @@ func (v *view) targetBlocks(index int, t *probe.TargetReport) []block {
 			first = p
 		}
 	}
+	if t.Path != nil {
+		blocks = append(blocks, v.pathBlock(t.Path))
+	}
 	return blocks
+}
+
+// targetRows are the checks that precede an address.
+func (v *view) targetRows(index int, t *probe.TargetReport) []row {
+	var rows []row
+	for _, r := range t.Checks {
+		rows = append(rows, row{Result: r, findings: v.findingsOf(&index, "", r)})
+	}
+	return rows
 }
 
 // spare reports whether all is well with a port that is not the recommended one. Of several targets each such port is one line, so that
@@ -81,7 +92,7 @@ type port struct {
 func portsOf(t *probe.TargetReport) []*port {
 	var ports []*port
 	for _, e := range t.Endpoints {
-		name := net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) + "/" + e.Security
+		name := nameOf(e)
 		i := slices.IndexFunc(ports, func(p *port) bool { return p.name == name })
 		if i < 0 {
 			ports, i = append(ports, &port{name: name}), len(ports)
@@ -91,6 +102,11 @@ func portsOf(t *probe.TargetReport) []*port {
 	return ports
 }
 
+// nameOf is an endpoint as findings say it.
+func nameOf(e *probe.EndpointReport) string {
+	return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) + "/" + e.Security
+}
+
 // portBlock is one port; ok is false for one that was not examined. first is the target's first port, to compare certificates with.
 func (v *view) portBlock(index int, t *probe.TargetReport, p, first *port) (b block, ok bool) {
 	rows := v.mergeFamilies(index, p)
@@ -98,12 +114,7 @@ func (v *view) portBlock(index int, t *probe.TargetReport, p, first *port) (b bl
 		return block{}, false
 	}
 	e := p.endpoints[0]
-	var addresses []string
-	for _, e := range p.endpoints {
-		if host, _, err := net.SplitHostPort(e.Address); err == nil && host != t.Host {
-			addresses = append(addresses, host)
-		}
-	}
+	addresses := slices.DeleteFunc(p.addresses(), func(a string) bool { return a == t.Host })
 	b.title = []layout.Span{
 		layout.Plain(fmt.Sprintf("  port %d, %s  ", e.Port, securityWords(e.Security))),
 		{Text: strings.Join(addresses, ", "), Tone: layout.Muted},

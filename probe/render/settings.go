@@ -2,9 +2,11 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +17,7 @@ import (
 // settings writes the settings that were found to work, as flags that can be pasted.
 func (v *view) settings() {
 	title := false
-	for _, t := range v.report.Targets {
+	for i, t := range v.report.Targets {
 		if t.Recommended == nil {
 			continue
 		}
@@ -24,12 +26,8 @@ func (v *view) settings() {
 			v.Line(layout.Span{Text: "Settings that work", Tone: layout.Strong})
 			title = true
 		}
-		sides := []string{string(t.Role)}
-		if t.Role == probe.RoleServer || t.Role == "" {
-			sides = []string{"source", "dest"} // a server may become either
-		}
-		for _, side := range sides {
-			for i, l := range layout.Command(flags(side, t), v.Columns()-2) {
+		for _, settings := range settingsOf(t, givenFor(v.given, i)) {
+			for i, l := range layout.Command(settings, v.Columns()-2) {
 				indent := "  "
 				if i > 0 {
 					indent = "    "
@@ -43,8 +41,23 @@ func (v *view) settings() {
 	}
 }
 
+// settingsOf are the flags of a target with settings: those of its side, or of both where a server may become either.
+func settingsOf(t *probe.TargetReport, given map[string]string) []string {
+	if t.Role == probe.RoleServer || t.Role == "" {
+		return []string{flags("source", t, given), flags("dest", t, given)}
+	}
+	return []string{flags(string(t.Role), t, given)}
+}
+
+func givenFor(given []map[string]string, target int) map[string]string {
+	if target < len(given) {
+		return given[target]
+	}
+	return nil
+}
+
 // flags writes the settings of a target as the flags of one side.
-func flags(side string, t *probe.TargetReport) string {
+func flags(side string, t *probe.TargetReport, given map[string]string) string {
 	r := t.Recommended
 	words := []string{"--" + side, shellQuote(targetURL(t))}
 	add := func(name, value string) {
@@ -58,6 +71,9 @@ func flags(side string, t *probe.TargetReport) string {
 	add("connect", connectFlag(t))
 	if r.Pin != nil {
 		add("pin", *r.Pin)
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		add(name, given[name])
 	}
 	add("auth", r.Auth)
 	if r.Security == "none" {

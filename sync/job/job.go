@@ -9,22 +9,32 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	mailsync "github.com/imapilot-project/imapilot/sync"
+	"github.com/imapilot-project/imapilot/sync/profile"
 )
 
-// A Job is one migration. Set the exported fields, then call Preflight, and after it Plan, Sync or Verify as often as wanted,
+// A Job is one migration. Set the exported fields, then call Preflight or Begin, and after it Plan, Sync or Verify as often as wanted,
 // from one goroutine at a time. Close ends it.
 type Job struct {
 	Source, Dest probe.Target
 	Prober       probe.Prober // KeepSessions is set by the job
 	Settings     mailsync.Settings
-	StateDir     string // for the lock that Sync takes
+	StateDir     string           // for the lock that Sync takes
+	Known        *profile.Profile // settings that were found good before, for Begin; nil: none
 
 	report *probe.Report
-	sides  [2]side // source, dest
+	saved  time.Time // when the settings were found good
+	sides  [2]side   // source, dest
+
+	// What is known of the two together. It is empty until they were examined.
+	pairings  []mailsync.Pairing
+	collision *mailsync.CollisionError // two mailboxes of the source would become one, or nil
+	seen      look
+	took      time.Duration // to examine them
 }
 
 // A side is what the preflight validated on one side, and the connection it left open.
@@ -37,6 +47,8 @@ type side struct {
 	// mailboxID is the server's identity of INBOX, or "".
 	mailboxID string
 	renew     bool // the secret was used before: a further sign-in asks for it again
+
+	surveyed
 }
 
 // ErrNoPreflight means that Plan, Sync or Verify was called without a preflight that signed in on both sides.
@@ -64,8 +76,8 @@ func (j *Job) Preflight(ctx context.Context) (*probe.Report, error) {
 	for i, role := range []probe.Role{probe.RoleSource, probe.RoleDest} {
 		j.sides[i] = side{role: role, account: out.Accounts[i], session: out.Sessions[i]}
 	}
-	j.report = out.Report
-	if err := j.checkPair(ctx); err != nil {
+	j.report, j.saved = out.Report, out.Report.Started
+	if err := j.checkPair(ctx, false); err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -118,6 +130,7 @@ func (j *Job) Close() {
 	}
 	wg.Wait()
 	j.sides, j.report = [2]side{}, nil
+	j.pairings, j.collision, j.seen, j.took = nil, nil, look{}, 0
 }
 
 func (s *side) close(ctx context.Context) {

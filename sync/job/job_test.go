@@ -184,8 +184,9 @@ func TestASecondRunWaitsForTheLock(t *testing.T) {
 	p := start(t, imaptest.Config{}, imaptest.Config{})
 	preflight(t, p.job)
 	entered, release := make(chan struct{}), make(chan struct{})
+	p.dest.ResetCounts()
 	p.dest.SetHooks(imaptest.Hooks{Before: func(c imaptest.Command) error {
-		if c.Name == "LIST" && c.Count == 2 {
+		if c.Name == "LIST" && c.Count == 1 {
 			close(entered)
 			<-release
 		}
@@ -196,7 +197,11 @@ func TestASecondRunWaitsForTheLock(t *testing.T) {
 		_, err := p.job.Sync(context.Background())
 		done <- err
 	}()
-	<-entered
+	select {
+	case <-entered:
+	case err := <-done:
+		t.Fatalf("the first run is through: %v", err)
+	}
 	second := &job.Job{Source: p.job.Source, Dest: p.job.Dest, StateDir: p.job.StateDir}
 	defer second.Close()
 	p.dest.SetHooks(imaptest.Hooks{})

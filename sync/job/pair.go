@@ -3,79 +3,104 @@ package job
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/finding"
-	"github.com/imapilot-project/imapilot/probe/imapdial"
 	mailsync "github.com/imapilot-project/imapilot/sync"
 )
 
-// A pairCheck looks at both sides together. It may need their sessions, which are signed in, or their listings.
+// A pairCheck looks at both sides together. It judges what [Job.survey] and [Job.look] found out, and asks nobody.
 type pairCheck struct {
-	id  string
-	run func(j *Job, ctx context.Context) (summary string, facts map[string]any, findings []finding.Finding, err error)
+	id string
+	// harm tells that the check can forbid to go on, so that it is never left out; looks, that it needs what a look showed.
+	harm, looks bool
+	run         func(j *Job) outcome
 }
 
-// pairChecks are the checks of the pair in the order of the report. One without a func is not asked for.
+// An outcome is what a check has to say.
+type outcome struct {
+	summary  string
+	facts    map[string]any
+	findings []finding.Finding
+	status   probe.Status // if not "", it stands in place of what the findings say
+}
+
+// pairChecks are the checks of the pair in the order of the report.
 var pairChecks = []pairCheck{
-	{"pair.mailbox", (*Job).sameMailbox},
-	{"pair.space", nil},
-	{"pair.sizes", nil},
-	{"pair.names", (*Job).names},
-	{"pair.flags", nil},
-	{"pair.capability", nil},
-	{"pair.estimate", nil},
+	{id: "pair.mailbox", harm: true, run: (*Job).sameMailbox},
+	{id: "pair.space", harm: true, run: (*Job).space},
+	{id: "pair.sizes", looks: true, run: (*Job).sizes},
+	{id: "pair.names", harm: true, run: (*Job).names},
+	{id: "pair.flags", looks: true, run: (*Job).flags},
+	{id: "pair.capability", run: (*Job).capability},
+	{id: "pair.estimate", looks: true, run: (*Job).estimate},
 }
 
-// checkPair adds the pair to the report. The error is that of the context.
-func (j *Job) checkPair(ctx context.Context) error {
-	j.report.Schema = "imapilot.preflight/1"
+// checkPair adds the pair to the report. With brief only those checks are made that can forbid to go on. The error is that of the context.
+func (j *Job) checkPair(ctx context.Context, brief bool) error {
 	pair := &probe.Pair{Checks: []probe.Result{}}
 	j.report.Pair = pair
 	held := j.heldBy()
-	var failed error
+	var failed, unseen error
 	if held == "" {
-		if failed = j.list(ctx); ctx.Err() != nil {
+		begin := time.Now()
+		if failed = j.examine(ctx); failed == nil && !brief {
+			unseen = j.look(ctx)
+		}
+		j.took = time.Since(begin)
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
 	for _, c := range pairChecks {
 		r := probe.Result{ID: c.id, Facts: map[string]any{}}
 		switch {
-		case c.run == nil && held != "input.secret":
-			r.Status, r.Summary = probe.Skip, "not examined"
 		case held != "":
 			r.Status, r.BlockedBy, r.Summary = probe.Held, held, "waits for a sign-in on both sides"
+		case brief && !c.harm:
+			r.Status, r.Summary = probe.Skip, "not asked for: the settings come from a profile that is fresh"
 		case failed != nil:
 			r.Status, r.Summary = probe.Errored, failed.Error()
+		case c.looks && unseen != nil:
+			r.Status, r.Summary = probe.Errored, unseen.Error()
 		default:
-			j.runPairCheck(ctx, c, &r)
+			j.runPairCheck(c, &r)
 		}
 		pair.Checks = append(pair.Checks, r)
 	}
 	if held == "" && failed == nil {
-		pair.Folders, pair.Messages, pair.Bytes = extent(j.sides[0].listing)
+		all := j.extent()
+		pair.Folders, pair.Messages, pair.Bytes = all.folders, all.messages, all.octets
+		if !brief && unseen == nil {
+			pair.EstimateSeconds = j.forecast().seconds
+		}
 	}
 	return nil
 }
 
-func (j *Job) runPairCheck(ctx context.Context, c pairCheck, r *probe.Result) {
+// examine finds out what both sides have, and where the source's mailboxes go.
+func (j *Job) examine(ctx context.Context) error {
+	if err := j.survey(ctx); err != nil {
+		return err
+	}
+	pairings, err := mailsync.PairMailboxes(j.sides[0].listing, j.sides[1].listing, j.Settings)
+	j.pairings, j.collision = pairings, nil
+	if err != nil && !errors.As(err, &j.collision) {
+		return err
+	}
+	return nil
+}
+
+func (j *Job) runPairCheck(c pairCheck, r *probe.Result) {
 	begin := time.Now()
-	summary, facts, findings, err := c.run(j, ctx)
+	out := c.run(j)
 	r.DurationMS = float64(time.Since(begin).Microseconds()) / 1000
-	r.Status, r.Summary = probe.Pass, summary
-	if facts != nil {
-		r.Facts = facts
+	r.Status, r.Summary = probe.Pass, out.summary
+	if out.facts != nil {
+		r.Facts = out.facts
 	}
-	if err != nil {
-		r.Status, r.Summary = probe.Errored, err.Error()
-	}
-	for _, f := range findings {
+	for _, f := range out.findings {
 		f.Check = c.id
 		j.report.Findings = append(j.report.Findings, f)
 		switch {
@@ -84,6 +109,9 @@ func (j *Job) runPairCheck(ctx context.Context, c pairCheck, r *probe.Result) {
 		case f.Severity != finding.Info && r.Status == probe.Pass:
 			r.Status = probe.Warned
 		}
+	}
+	if out.status != "" {
+		r.Status = out.status
 	}
 }
 
@@ -111,103 +139,17 @@ func (j *Job) heldBy() string {
 	return ""
 }
 
-// list turns the sessions into controls and reads both listings at once.
-func (j *Job) list(ctx context.Context) error {
-	j.readMailboxIDs(ctx)
-	group, ctx := errgroup.WithContext(ctx)
-	for i := range j.sides {
-		s := &j.sides[i]
-		group.Go(func() error {
-			session := s.session
-			s.session, s.renew = nil, true
-			control, err := session.Control(imapdial.ControlOptions{})
-			if err != nil {
-				return fmt.Errorf("%s: %w", s.role, err)
-			}
-			s.control = control
-			if s.listing, err = mailsync.List(ctx, control); err != nil {
-				return fmt.Errorf("%s: list the mailboxes: %w", s.role, err)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// extent counts what there is to copy.
-func extent(l *mailsync.Listing) (folders int, messages, octets int64) {
-	for _, m := range l.Mailboxes {
-		if !m.Selectable {
-			continue
-		}
-		folders++
-		if m.Status != nil {
-			messages += int64(m.Status.Messages)
-			octets += max(m.Status.Size, 0)
+// found reports whether the report has a finding of a code for a target.
+func (j *Job) found(code finding.Code, target int) bool {
+	for _, f := range j.report.Findings {
+		if f.Code == code && f.Target != nil && *f.Target == target {
+			return true
 		}
 	}
-	return folders, messages, octets
+	return false
 }
 
-// names finds out where every source mailbox goes, before anything is written.
-func (j *Job) names(context.Context) (string, map[string]any, []finding.Finding, error) {
-	pairings, err := mailsync.PairMailboxes(j.sides[0].listing, j.sides[1].listing, j.Settings)
-	var collision *mailsync.CollisionError
-	if errors.As(err, &collision) {
-		return "two folders would become one", nil, []finding.Finding{nameCollision(collision)}, nil
-	}
-	if err != nil {
-		return "", nil, nil, err
-	}
-	changed := map[string]any{}
-	var create int
-	for _, p := range pairings {
-		if p.Changed {
-			changed[p.Source.Name] = p.Dest
-		}
-		if !p.Exists {
-			create++
-		}
-	}
-	facts := map[string]any{"folders": len(pairings), "create": create, "changed": changed}
-	summary := fmt.Sprintf("%d folders, %d to be created", len(pairings), create)
-	if len(changed) == 0 {
-		return summary, facts, nil, nil
-	}
-	f := finding.New("pair.name-changed",
-		fmt.Sprintf("%s at the destination: %s", changes(len(changed)), examples(pairings)),
-		"the destination cannot hold these names as they are; its delimiter or its special folders differ")
-	f.Evidence["names"] = changed
-	f.Remedies = append(f.Remedies, finding.Remedy{Text: "nothing needs to be done; look at the new names with imapilot plan"})
-	return summary, facts, []finding.Finding{f}, nil
-}
-
-func changes(n int) string {
-	if n == 1 {
-		return "one folder name changes"
-	}
-	return fmt.Sprintf("%d folder names change", n)
-}
-
-func nameCollision(e *mailsync.CollisionError) finding.Finding {
-	f := finding.New("pair.name-collision",
-		fmt.Sprintf("%s would become one folder at the destination: %s", strings.Join(e.Sources, " and "), e.Dest),
-		"the names differ only in characters that the destination cannot hold")
-	f.Evidence["sources"], f.Evidence["dest"] = e.Sources, e.Dest
-	f.Remedies = append(f.Remedies, finding.Remedy{Text: fmt.Sprintf("rename one of %s at the source, then run again", strings.Join(e.Sources, ", "))})
-	return f
-}
-
-// examples names the first few changed names.
-func examples(pairings []mailsync.Pairing) string {
-	var list []string
-	for _, p := range pairings {
-		if p.Changed {
-			list = append(list, fmt.Sprintf("%s → %s", p.Source.Name, p.Dest))
-		}
-	}
-	if more := len(list) - 3; more > 0 {
-		list = append(list[:3], fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(list, ", ")
+// advise adds a remedy that no flag puts into effect.
+func advise(f *finding.Finding, text string) {
+	f.Remedies = append(f.Remedies, finding.Remedy{Text: text})
 }

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -11,34 +10,35 @@ import (
 )
 
 // sameMailbox judges whether both sides are one mailbox: a copy onto itself would at best do nothing.
-func (j *Job) sameMailbox(context.Context) (string, map[string]any, []finding.Finding, error) {
+func (j *Job) sameMailbox() outcome {
 	source, dest := &j.sides[0], &j.sides[1]
 	a, b := source.account, dest.account
 	facts := map[string]any{}
 	switch {
 	case identity(a) == identity(b):
-		return "one mailbox", facts, []finding.Finding{sameMailboxFinding(finding.Block, finding.Certain,
+		return oneMailbox("one mailbox", facts, finding.Block, finding.Certain,
 			fmt.Sprintf("source and destination are the same mailbox: %s at %s", user(a), a.Endpoint.Address()),
-			"host, port and user are equal on both sides")}, nil
+			"host, port and user are equal on both sides")
 	case source.mailboxID != "" && source.mailboxID == dest.mailboxID:
 		facts["mailbox_id"] = source.mailboxID
-		return "one mailbox", facts, []finding.Finding{sameMailboxFinding(finding.Block, finding.Certain,
+		return oneMailbox("one mailbox", facts, finding.Block, finding.Certain,
 			"source and destination are the same mailbox under two names",
-			"both servers give INBOX the same MAILBOXID, "+source.mailboxID)}, nil
+			"both servers give INBOX the same MAILBOXID, "+source.mailboxID)
 	case strings.EqualFold(user(a), user(b)) && resemble(source.listing, dest.listing):
-		return "look like one mailbox", facts, []finding.Finding{sameMailboxFinding(finding.High, finding.Possible,
+		return oneMailbox("look like one mailbox", facts, finding.High, finding.Possible,
 			fmt.Sprintf("source and destination look like the same mailbox: user %s on both, and every folder has equal numbers", user(a)),
-			"UIDVALIDITY, UIDNEXT and the number of messages are equal in every folder, which two servers hardly ever have in common")}, nil
+			"UIDVALIDITY, UIDNEXT and the number of messages are equal in every folder, which two servers hardly ever have in common")
 	}
-	return "two mailboxes", facts, nil, nil
+	return outcome{summary: "two mailboxes", facts: facts}
 }
 
-func sameMailboxFinding(s finding.Severity, c finding.Certainty, summary, cause string) finding.Finding {
+// oneMailbox is the outcome when both sides are one mailbox, or look like it.
+func oneMailbox(line string, facts map[string]any, s finding.Severity, c finding.Certainty, summary, cause string) outcome {
 	f := finding.New("pair.same-mailbox", summary, cause)
 	f.Severity, f.Certainty = s, c
 	f.Ref = "RFC 8474 section 4.1"
-	f.Remedies = append(f.Remedies, finding.Remedy{Text: "check host and user of both sides; give the destination that the mail shall go to"})
-	return f
+	advise(&f, "check host and user of both sides; give the destination that the mail shall go to")
+	return outcome{summary: line, facts: facts, findings: []finding.Finding{f}}
 }
 
 // user returns whose mailbox an account opens.
@@ -77,39 +77,4 @@ func resemble(a, b *mailsync.Listing) bool {
 		count++
 	}
 	return count == len(numbers) && messages > 0
-}
-
-// readMailboxIDs asks both servers for the identity of INBOX, where they know such a thing (RFC 8474 section 4.3). It is a hint: one that
-// does not come changes nothing.
-func (j *Job) readMailboxIDs(ctx context.Context) {
-	for i := range j.sides {
-		if !j.sides[i].session.Has("OBJECTID") {
-			return
-		}
-	}
-	for i := range j.sides {
-		s := &j.sides[i]
-		untagged, _, err := s.session.Do(ctx, "STATUS INBOX (MAILBOXID)")
-		if err != nil {
-			return
-		}
-		for _, r := range untagged {
-			if args, ok := r.Data("STATUS"); ok {
-				s.mailboxID = between(args, "MAILBOXID (", ")")
-			}
-		}
-	}
-}
-
-// between returns what stands in s between before and after, or "".
-func between(s, before, after string) string {
-	_, rest, ok := strings.Cut(s, before)
-	if !ok {
-		return ""
-	}
-	id, _, ok := strings.Cut(rest, after)
-	if !ok {
-		return ""
-	}
-	return id
 }

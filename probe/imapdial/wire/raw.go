@@ -242,7 +242,7 @@ func (r *Raw) Await(tag string, untagged *[]Response) (Response, error) {
 			return Response{}, err
 		case resp.Tag == tag, resp.Tag == "+":
 			return resp, nil
-		case resp.Status == "BYE":
+		case resp.Status == "BYE" && bye.Status == "": // only the first moves the deadline: a hundred more must not keep us
 			bye = resp
 			r.conn.SetReadDeadline(time.Now().Add(byeWait))
 		}

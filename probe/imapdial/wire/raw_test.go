@@ -6,7 +6,10 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestParseResponse(t *testing.T) {
@@ -157,3 +160,28 @@ type readOnly struct {
 }
 
 func (c *readOnly) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+// TestByesDoNotKeepTheClient sends one BYE after the other: only the first gives the answer some more time.
+func TestByesDoNotKeepTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		var serving sync.WaitGroup
+		defer serving.Wait()
+		defer client.Close()
+		defer server.Close()
+		serving.Go(func() { io.Copy(io.Discard, server) })
+		serving.Go(func() {
+			for {
+				if _, err := io.WriteString(server, "* BYE later\r\n"); err != nil {
+					return
+				}
+				time.Sleep(byeWait / 2)
+			}
+		})
+		begin := time.Now()
+		_, tagged, err := NewRaw(client, nil).Do(Atom("NOOP"))
+		if took := time.Since(begin); err != nil || tagged.Status != "BYE" || took > byeWait {
+			t.Errorf("got %+v, %v after %s", tagged, err, took)
+		}
+	})
+}

@@ -1,0 +1,175 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/imapilot-project/imapilot/probe/hello"
+	"github.com/imapilot-project/imapilot/probe/imapdial"
+)
+
+// smallGroups are those of a handshake whose ClientHello fits into one packet: the default without the post-quantum one.
+const smallGroups = "X25519 secp256r1 secp384r1 secp521r1"
+
+// helloTrial is after how long without a byte a handshake gets a trial with a small hello beside it (contract 4.1).
+const helloTrial = 2500 * time.Millisecond
+
+// A smallTrial is what became of a small hello.
+type smallTrial struct {
+	ep    imapdial.Endpoint
+	facts imapdial.Facts
+	conn  *imapdial.Conn
+	raw   bool // one of under 256 octets was answered
+}
+
+// works reports whether the handshake passes.
+func (r *smallTrial) works() bool { return r != nil && r.facts.TLS != nil }
+
+// trySmall observes the endpoint with a small hello: the one that a job would use, of about 300 octets, and beside it one of under 256, for old
+// balancers that drop those between 256 and 511. The caller closes the Conn.
+func (t *targetRun) trySmall(ctx context.Context, ep imapdial.Endpoint) *smallTrial {
+	r := &smallTrial{ep: ep}
+	r.ep.TLS.Groups = smallGroups
+	var running sync.WaitGroup
+	running.Go(func() {
+		limit := t.prober.timeout()
+		conn, err := imapdial.BeforeTLS(ctx, ep, t.prober.options(t.dialer(), limit))
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		offer := hello.Offer{Version: hello.TLS12, Suites: hello.GoSuites, Groups: hello.GoGroups[3:], Schemes: hello.GoSchemes}
+		if name := ep.ServerName(); len(name) <= 100 { // a longer one would make it too long
+			offer.ServerName = name
+		}
+		reply := hello.Ask(ctx, conn, offer, limit)
+		r.raw = reply.Outcome == hello.Answered
+	})
+	r.facts, r.conn = imapdial.Observe(ctx, r.ep, t.prober.options(t.dialer(), t.prober.timeout()))
+	running.Wait()
+	return r
+}
+
+// adapt tries a small hello where a reset or a close follows the usual one and nothing else explains it.
+func (t *targetRun) adapt(ctx context.Context, s *subject) {
+	if s.facts.Err == nil || !s.saidHello() || s.shookHands() || len(s.facts.FirstBytes) > 0 || s.closedWithoutHello() || s.ep.TLS.Groups != "" ||
+		!isClosed(s.facts.Err) || s.trials.explains(s.oldest()) {
+		return
+	}
+	s.useSmall(t.trySmall(ctx, s.ep))
+}
+
+// useSmall makes the connection with a small hello the one that is judged, if it came about.
+func (s *subject) useSmall(r *smallTrial) {
+	if r == nil {
+		return
+	}
+	s.trials.small = r.raw
+	if !r.works() {
+		if r.conn != nil {
+			r.conn.Close()
+		}
+		return
+	}
+	s.large, s.ep, s.facts, s.conn = s.facts, r.ep, &r.facts, r.conn
+}
+
+// lookBeside observes the endpoint; while a ClientHello goes without an answer, a small one is tried beside it.
+func (t *targetRun) lookBeside(ctx context.Context, s *subject, w *walk) (imapdial.Facts, *imapdial.Conn, *smallTrial) {
+	first, stopFirst := context.WithCancel(ctx)
+	defer stopFirst()
+	beside, stopBeside := context.WithCancel(ctx)
+	defer stopBeside()
+	watch := newHelloWatch(w.DialContext)
+	var small *smallTrial
+	var running sync.WaitGroup
+	running.Go(func() {
+		if s.ep.TLS.Groups != "" || !watch.unanswered(beside, t.prober.wait(helloTrial)) {
+			return
+		}
+		ep := s.ep
+		ep.Connect = w.attempts[len(w.attempts)-1].address.String()
+		small = t.trySmall(beside, ep)
+		if small.works() {
+			stopFirst()
+		}
+	})
+	facts, conn := imapdial.Observe(first, s.ep, t.prober.options(watch.DialContext, t.prober.timeout()))
+	stopBeside()
+	running.Wait()
+	if facts.TLS != nil && small != nil && small.conn != nil { // the answer came after all
+		small.conn.Close()
+		small = nil
+	}
+	return facts, conn, small
+}
+
+// A helloWatch tells when a ClientHello went out on a connection and when the first octet came back.
+type helloWatch struct {
+	dial           dialFunc
+	sent, answered chan struct{}
+}
+
+func newHelloWatch(dial dialFunc) *helloWatch {
+	return &helloWatch{dial: dial, sent: make(chan struct{}), answered: make(chan struct{})}
+}
+
+// DialContext dials the one connection that is watched.
+func (w *helloWatch) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := w.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{Conn: conn, watch: w}, nil
+}
+
+// unanswered waits for the ClientHello and then for limit, and reports whether nothing came back. It gives up when ctx ends.
+func (w *helloWatch) unanswered(ctx context.Context, limit time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.sent:
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.answered:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// A watchedConn tells its watch what passes. As every connection here it is read by one goroutine and written by one.
+type watchedConn struct {
+	net.Conn
+	watch            *helloWatch
+	saidHello, heard sync.Once
+}
+
+// NetConn returns the connection below, for those who ask the kernel about it.
+func (c *watchedConn) NetConn() net.Conn { return c.Conn }
+
+func (c *watchedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 && p[0] == 0x16 { // a handshake record, and none of IMAP's commands
+		c.saidHello.Do(func() { close(c.watch.sent) })
+	}
+	return n, err
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	select {
+	case <-c.watch.sent:
+		if n > 0 {
+			c.heard.Do(func() { close(c.watch.answered) })
+		}
+	default:
+	}
+	return n, err
+}
