@@ -56,6 +56,10 @@ func (s *subject) accessFacts(opened imapdial.Answer) map[string]any {
 	if a.latency > 0 {
 		facts["round_trip_ms"] = milliseconds(a.latency)
 	}
+	if rate, ok := a.sample.rate(a.latency); ok {
+		facts["throughput_bytes_per_second"] = int64(rate)
+		facts["throughput_sample_bytes"] = a.sample.octets
+	}
 	took := map[string]any{}
 	for _, x := range a.answers {
 		if x.Tagged.Tag != "" {

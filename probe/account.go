@@ -17,13 +17,19 @@ type accountAnswers struct {
 	err      error // of the connection, which is of no use then
 	identity string
 	latency  time.Duration // of one round trip with a command, 0 when it was not measured
+	sample   sample
 }
 
 // askAccount sends everything that the checks of the account need, in one go: a round trip is paid once, and a server that refuses all of it
-// is not asked again.
+// is not asked again. Only where the inbox opens, a second go reads a sample of it.
 func askAccount(ctx context.Context, session *imapdial.Session, role Role) accountAnswers {
 	a := accountAnswers{identity: session.Identity(), latency: session.Latency()}
 	a.answers, a.err = session.DoAll(ctx, accountCommands(session, role)...)
+	if a.err == nil && a.opened().OK() {
+		var more []imapdial.Answer
+		a.sample, more, a.err = readSample(ctx, session, a.opened())
+		a.answers = append(a.answers, more...)
+	}
 	return a
 }
 
@@ -49,9 +55,6 @@ func accountCommands(session *imapdial.Session, role Role) []string {
 		commands = append(commands, "SELECT INBOX")
 	} else {
 		commands = append(commands, "EXAMINE INBOX")
-	}
-	if session.Has("UNSELECT") { // not CLOSE: that would expunge (RFC 9051 section 6.4.1)
-		commands = append(commands, "UNSELECT")
 	}
 	return commands
 }
