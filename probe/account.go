@@ -21,11 +21,15 @@ type accountAnswers struct {
 }
 
 // askAccount sends everything that the checks of the account need, in one go: a round trip is paid once, and a server that refuses all of it
-// is not asked again. Only where the inbox opens, a second go reads a sample of it.
-func askAccount(ctx context.Context, session *imapdial.Session, role Role) accountAnswers {
+// is not asked again. With sampling, where the inbox opens, a second go reads a sample of it.
+func askAccount(ctx context.Context, session *imapdial.Session, role Role, sampling bool) accountAnswers {
 	a := accountAnswers{identity: session.Identity(), latency: session.Latency()}
-	a.answers, a.err = session.DoAll(ctx, accountCommands(session, role)...)
-	if a.err == nil && a.opened().OK() {
+	commands := accountCommands(session, role)
+	if !sampling {
+		commands = append(commands, unselect(session)...)
+	}
+	a.answers, a.err = session.DoAll(ctx, commands...)
+	if sampling && a.err == nil && a.opened().OK() {
 		var more []imapdial.Answer
 		a.sample, more, a.err = readSample(ctx, session, a.opened())
 		a.answers = append(a.answers, more...)

@@ -29,6 +29,7 @@ const (
 // signIn is what the sign-in showed. It holds nothing of the secret but what is wrong with its form.
 type signIn struct {
 	phase        signInPhase
+	sampling     bool // the throughput is to be estimated
 	err          error
 	mechanism    string // used, in upper case
 	took         time.Duration
@@ -75,7 +76,7 @@ func (in *signIn) attempt(ctx context.Context, conn *imapdial.Conn, acct imapdia
 		return nil
 	}
 	in.mechanism, in.capabilities = session.Account().Mechanism, session.Capabilities()
-	in.account = askAccount(ctx, session, role)
+	in.account = askAccount(ctx, session, role, in.sampling)
 	return session
 }
 

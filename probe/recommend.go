@@ -30,7 +30,8 @@ func (t *targetRun) settle(ctx context.Context) {
 	if chosen == nil {
 		return
 	}
-	var in signIn
+	// A job measures for itself, and nothing that it can do without shall cost it the session.
+	in := signIn{sampling: !t.prober.KeepSessions}
 	if t.secret != nil {
 		t.session = in.attempt(ctx, chosen.conn, t.settings(chosen, t.target.Mechanism), *t.secret, t.target.Role)
 		t.live.change(func() { chosen.signIn = in })

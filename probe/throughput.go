@@ -30,9 +30,7 @@ func readSample(ctx context.Context, session *imapdial.Session, opened imapdial.
 	if n := exists(opened); n > 0 {
 		commands = append(commands, fmt.Sprintf("FETCH %d:%d (BODY.PEEK[]<0.%d>)", max(1, n-sampleMessages+1), n, sampleOctets))
 	}
-	if session.Has("UNSELECT") { // not CLOSE: that would expunge (RFC 9051 section 6.4.1)
-		commands = append(commands, "UNSELECT")
-	}
+	commands = append(commands, unselect(session)...)
 	if len(commands) == 0 {
 		return sample{}, nil, nil
 	}
@@ -45,6 +43,14 @@ func readSample(ctx context.Context, session *imapdial.Session, opened imapdial.
 		}
 	}
 	return s, answers, err
+}
+
+// unselect closes what is open, where the server can. It is not CLOSE, which would expunge (RFC 9051 section 6.4.1).
+func unselect(session *imapdial.Session) []string {
+	if session.Has("UNSELECT") {
+		return []string{"UNSELECT"}
+	}
+	return nil
 }
 
 // exists returns how many messages the answer to SELECT or EXAMINE tells of.
