@@ -21,6 +21,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
+	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
 )
 
@@ -264,9 +265,7 @@ func TestSecretThatLeadsNowhere(t *testing.T) {
 
 // TestReproduceLines runs the lines of findings against the very servers.
 func TestReproduceLines(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
-	}
+	realserver.Require(t, "openssl")
 	tests := []struct {
 		name   string
 		scheme string

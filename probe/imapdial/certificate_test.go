@@ -15,6 +15,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
+	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
 )
 
 // judged observes a server with the certificate and holds Dial against it: what one accepts the other does too.
@@ -181,9 +182,7 @@ func TestUnparsableCertificatesAreRecovered(t *testing.T) {
 
 // TestEverySuiteIsOpened lets openssl choose the suite, which crypto/tls does not allow to.
 func TestEverySuiteIsOpened(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
-	}
+	realserver.Require(t, "openssl")
 	ca := imaptest.NewCA("Test CA")
 	cert := ca.Issue(imaptest.Leaf{NegativeSerial: true})
 	certFile, keyFile, err := imaptest.WriteFiles(t.TempDir(), "server", cert)
@@ -201,9 +200,7 @@ func TestEverySuiteIsOpened(t *testing.T) {
 }
 
 func TestRSAKeysThatAreFarTooShort(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
-	}
+	realserver.Require(t, "openssl")
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	for _, line := range [][]string{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
+	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
 	"golang.org/x/crypto/ocsp"
 )
 
@@ -163,10 +164,7 @@ func TestStapleParses(t *testing.T) {
 }
 
 func TestFilesAreReadByOpenSSL(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := realserver.Require(t, "openssl")
 	ca, dir := imaptest.NewCA("Test CA"), t.TempDir()
 	certFile, keyFile, err := imaptest.WriteFiles(dir, "server", ca.Issue(imaptest.Leaf{}))
 	if err != nil {

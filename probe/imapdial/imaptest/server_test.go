@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
+	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
 )
 
 var ca = imaptest.NewCA("Test CA")
@@ -95,10 +96,7 @@ func TestServerAnswersInEachSecurity(t *testing.T) {
 }
 
 func TestOpenSSLSpeaksWithServer(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := realserver.Require(t, "openssl")
 	rootFile := t.TempDir() + "/root.pem"
 	if err := os.WriteFile(rootFile, []byte(ca.RootPEM()), 0o600); err != nil {
 		t.Fatal(err)
@@ -192,10 +190,7 @@ func TestMechanisms(t *testing.T) {
 
 	// RFC 2195's answer is computed by hand, so that the server is not its own judge.
 	plain, _ := start(t, imaptest.Config{Security: imaptest.Cleartext, Mechanisms: []string{"CRAM-MD5"}})
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := realserver.Require(t, "openssl")
 	for password, want := range map[string]string{"secret": "a OK", "wrong": "a NO"} {
 		if got := cram(t, plain, openssl, password); !strings.HasPrefix(got, want) {
 			t.Errorf("CRAM-MD5 with password %s: %s", password, got)
