@@ -29,7 +29,7 @@ func dovecotProber(d *realserver.Dovecot) *Prober {
 	return &Prober{Dial: &imapdial.Options{DialContext: dial}}
 }
 
-func dovecotTarget(t *testing.T, d *realserver.Dovecot, password string) Target {
+func dovecotTarget(t testing.TB, d *realserver.Dovecot, password string) Target {
 	t.Helper()
 	to, err := ParseTarget(d.Host)
 	if err != nil {
@@ -45,11 +45,8 @@ func TestDovecot(t *testing.T) {
 		Mechanisms: []string{"PLAIN", "LOGIN", "SCRAM-SHA-256"}})
 
 	t.Run("healthy on both ports", func(t *testing.T) {
-		fastest := time.Hour
 		for range 3 {
-			begin := time.Now()
 			o := run(t, dovecotProber(d), dovecotTarget(t, d, canary))
-			fastest = min(fastest, time.Since(begin))
 			complete(t, o.Report)
 			if o.Report.Verdict != Ready || len(o.Report.Findings) != 0 {
 				t.Fatalf("got %s, %v", o.Report.Verdict, codes(o.Report))
@@ -64,10 +61,6 @@ func TestDovecot(t *testing.T) {
 			if !slices.Contains(e.Capabilities.AfterLogin, "UIDPLUS") || !slices.Contains(o.Report.Targets[0].Endpoints[1].Capabilities.BeforeTLS, "LOGINDISABLED") {
 				t.Errorf("got capabilities %+v", e.Capabilities)
 			}
-		}
-		t.Logf("the fastest of three probes took %s", fastest)
-		if fastest > 300*time.Millisecond {
-			t.Errorf("the fastest of three probes took %s, want at most 0.3 s", fastest)
 		}
 	})
 
@@ -108,5 +101,16 @@ func TestDovecot(t *testing.T) {
 				t.Errorf("got exit code %d, account %v", o.Report.ExitCode, o.Accounts[0])
 			}
 		})
+	}
+}
+
+// BenchmarkDovecot is a quick probe of a healthy server on both ports, with a sign-in. The aim is 0.15 s on loopback.
+func BenchmarkDovecot(b *testing.B) {
+	d := realserver.StartDovecot(b, realserver.Config{})
+	for b.Loop() {
+		o, err := dovecotProber(d).Run(b.Context(), dovecotTarget(b, d, "secret"))
+		if err != nil || o.Report.Verdict != Ready {
+			b.Fatalf("%v, %+v", err, o)
+		}
 	}
 }

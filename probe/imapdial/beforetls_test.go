@@ -39,7 +39,7 @@ func TestBeforeTLS(t *testing.T) {
 			}
 			defer s.Close()
 			ep := Endpoint{Host: "127.0.0.1", Port: netip.MustParseAddrPort(s.Address()).Port(), Security: tt.security}
-			conn, err := BeforeTLS(t.Context(), ep, &Options{Timeout: 300 * time.Millisecond})
+			conn, err := BeforeTLS(t.Context(), ep, &Options{Timeout: 2 * time.Second})
 			if !tt.ok {
 				var e *Error
 				if conn != nil || !errors.As(err, &e) || e.Stage != tt.stage {

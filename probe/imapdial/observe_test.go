@@ -35,7 +35,7 @@ func endpoint(s *faulty.Server, security imapdial.Security, ca *imaptest.CA) ima
 }
 
 // quick are the time-outs of tests in which a server never answers.
-var quick = &imapdial.Options{Timeout: 500 * time.Millisecond}
+var quick = &imapdial.Options{Timeout: 2 * time.Second}
 
 func kinds(faults []imapdial.Fault) (all, blocking []imapdial.FaultKind) {
 	for _, f := range faults {
