@@ -2,11 +2,26 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/sync/job"
 	"github.com/imapilot-project/imapilot/sync/profile"
+	"github.com/spf13/cobra"
 )
+
+// profiled are the commands that work with a profile: those with two sides.
+var profiled = []string{"preflight", "plan", "sync", "verify"}
+
+// refuseProfile refuses the flags of profiles where they would do nothing.
+func refuseProfile(cmd *cobra.Command) error {
+	for _, name := range []string{"profile", "save-profile"} {
+		if cmd.Flags().Changed(name) && !slices.Contains(profiled, cmd.Name()) {
+			return usagef("%s has no use for --%s", cmd.CommandPath(), name).withHint("--%s is for %s", name, joined(profiled))
+		}
+	}
+	return nil
+}
 
 // loadProfile reads the file of --profile; nil when it was not given.
 func (a *app) loadProfile() (*profile.Profile, error) {

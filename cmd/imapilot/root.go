@@ -121,6 +121,9 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		a.parsed = true
 		return nil
 	}
+	if err := refuseProfile(cmd); err != nil { // before the variables, which hold for all commands of a shell
+		return err
+	}
 	if err := applyEnvironment(cmd.Flags(), a.getenv); err != nil {
 		return err
 	}
