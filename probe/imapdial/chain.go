@@ -7,13 +7,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 )
 
-// follow looks for chains to a root. It asks at a moment at which the leaf is valid, without a name and for any usage, so that dates
-// and name, judged elsewhere, cannot hide what is wrong here.
+// follow looks for chains to a root, as they are now, without a name and for any usage: the leaf's dates and name, judged elsewhere, cannot
+// hide what is wrong here.
 func (v *verification) follow() {
-	v.chains, v.chainErr = v.verifyWith(v.roots, v.validMoment(), x509.ExtKeyUsageAny)
+	v.chains, v.chainErr = v.verifyWith(v.roots, x509.ExtKeyUsageAny)
 	if v.chainErr == nil {
 		if len(v.chains[0]) > 1 {
 			v.issuer = v.chains[0][1]
@@ -23,29 +22,19 @@ func (v *verification) follow() {
 	}
 }
 
-// validMoment is now, or the nearest moment at which the leaf is valid.
-func (v *verification) validMoment() time.Time {
-	switch {
-	case v.now.After(v.leaf.NotAfter):
-		return v.leaf.NotAfter.Add(-time.Second)
-	case v.now.Before(v.leaf.NotBefore):
-		return v.leaf.NotBefore.Add(time.Second)
-	}
-	return v.now
-}
-
-func (v *verification) verifyWith(roots *x509.CertPool, at time.Time, usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
+// verifyWith asks for chains to roots. The leaf's own dates are set aside: to ask at a moment at which it was valid would blame an
+// intermediate that was issued since.
+func (v *verification) verifyWith(roots *x509.CertPool, usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
 	intermediates := x509.NewCertPool()
 	for _, c := range v.chain[1:] {
 		intermediates.AddCert(c)
 	}
-	leaf := v.leaf
-	if len(SRVNames(leaf)) > 0 { // crypto/x509 calls a critical list of names unknown if it holds only such that it does not know
-		known := *leaf
-		known.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions), oidSubjectAltName.Equal)
-		leaf = &known
+	leaf := *v.leaf
+	leaf.NotBefore, leaf.NotAfter = v.now, v.now
+	if len(SRVNames(v.leaf)) > 0 { // crypto/x509 calls a critical list of names unknown if it holds only such that it does not know
+		leaf.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions), oidSubjectAltName.Equal)
 	}
-	return leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+	return leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: v.now, KeyUsages: []x509.ExtKeyUsage{usage}})
 }
 
 // trust judges the chain: at most one fault comes of it.
@@ -56,7 +45,7 @@ func (v *verification) trust() {
 	}
 	if v.leaf.IsCA && !issued(v.leaf, v.leaf) {
 		v.fault(FaultBadUsage, v.leaf, false, "the server's certificate is marked as a certificate authority (CA:TRUE)")
-	} else if _, err := v.verifyWith(v.roots, v.validMoment(), x509.ExtKeyUsageServerAuth); err != nil {
+	} else if _, err := v.verifyWith(v.roots, x509.ExtKeyUsageServerAuth); err != nil {
 		v.badUsage()
 	} else {
 		v.private()

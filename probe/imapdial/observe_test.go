@@ -60,6 +60,10 @@ func TestFaultsOfCertificates(t *testing.T) {
 	}{
 		{name: "a good certificate has no fault"},
 		{name: "an expired certificate", leaf: imaptest.Leaf{NotAfter: now.Add(-day)}, want: []imapdial.FaultKind{imapdial.FaultExpired}},
+		{name: "an expired certificate that is older than its intermediate", leaf: imaptest.Leaf{NotBefore: now.AddDate(-4, 0, 0), NotAfter: now.AddDate(-3, 0, 0)},
+			want: []imapdial.FaultKind{imapdial.FaultExpired}},
+		{name: "an expired certificate with an expired intermediate", leaf: imaptest.Leaf{NotAfter: now.Add(-day), IntermediateExpired: true},
+			want: []imapdial.FaultKind{imapdial.FaultExpired, imapdial.FaultIntermediateExpired}},
 		{name: "a certificate from the future", leaf: imaptest.Leaf{NotBefore: now.Add(day)}, want: []imapdial.FaultKind{imapdial.FaultNotYetValid}},
 		{name: "a certificate that ends soon is usable", leaf: imaptest.Leaf{NotBefore: now.Add(-80 * day), NotAfter: now.Add(5 * day)},
 			want: []imapdial.FaultKind{imapdial.FaultExpiresSoon}, harmless: true},

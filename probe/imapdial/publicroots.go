@@ -40,7 +40,7 @@ func (p *publicRoots) has(cert *x509.Certificate) bool {
 
 // publicRoot returns the public root that the chain leads to, or nil.
 func (v *verification) publicRoot() *x509.Certificate {
-	chains, err := v.verifyWith(loadPublicRoots().pool, v.validMoment(), x509.ExtKeyUsageAny)
+	chains, err := v.verifyWith(loadPublicRoots().pool, x509.ExtKeyUsageAny)
 	if err != nil {
 		return nil
 	}
