@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ type testAccount struct {
 	host   string
 	port   uint16 // of the server, or of a proxy before it
 	config imaptest.Config
+	held   atomic.Int32                                                         // connections that the client has not closed
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil for the ordinary way
 }
 
@@ -45,10 +48,44 @@ func (a *testAccount) side() Side {
 		User:   "alice",
 		Secret: secret.Given(secret.New([]byte("secret"))),
 	}
-	return Side{Account: account, Open: func(ctx context.Context) (*imapdial.Session, error) {
+	return Side{Account: account, settled: a.settled, Open: func(ctx context.Context) (*imapdial.Session, error) {
 		a.opened++
-		return imapdial.Open(ctx, account, "password", nil, &imapdial.Options{DialContext: a.dial})
+		return imapdial.Open(ctx, account, "password", nil, &imapdial.Options{DialContext: a.count})
 	}}
+}
+
+// count dials and counts the connections that the client has not closed.
+func (a *testAccount) count(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := a.dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	a.held.Add(1)
+	return &countedConn{Conn: conn, held: &a.held}, nil
+}
+
+// settled returns when the server has ended the sessions of the connections that the client has closed: no message of theirs arrives any more. In
+// a real run the pause before a reconnect gives a server that time.
+func (a *testAccount) settled() {
+	for end := time.Now().Add(10 * time.Second); a.server.Open() > int(a.held.Load()) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// A countedConn is taken off the count when it is closed.
+type countedConn struct {
+	net.Conn
+	once sync.Once
+	held *atomic.Int32
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.held.Add(-1) })
+	return c.Conn.Close()
 }
 
 // testSettings make a lost connection come back at once.

@@ -23,6 +23,7 @@ type link struct {
 	ids     bool          // listings keep Message-Ids, for reports
 	pause   time.Duration // the first wait before a reconnect
 	retries int
+	settled func() // of the Side
 
 	control  *imapdial.Control
 	selected string // name of the selected mailbox, "" for none
@@ -50,7 +51,7 @@ const (
 
 func newLink(side string, s Side, settings Settings) *link {
 	l := &link{
-		side: side, account: s.Account, open: s.Open, control: s.Control, live: settings.Live,
+		side: side, account: s.Account, open: s.Open, control: s.Control, live: settings.Live, settled: s.settled,
 		ids: side == "source", pause: settings.pause, retries: settings.Retries, validity: map[string]uint32{},
 	}
 	if l.pause == 0 {
@@ -226,6 +227,9 @@ func (l *link) wait(ctx context.Context, d time.Duration) error {
 	defer t.Stop()
 	select {
 	case <-t.C:
+		if l.settled != nil {
+			l.settled()
+		}
 		return nil
 	case <-ctx.Done():
 		return ended(ctx)

@@ -39,18 +39,34 @@ func (w *writing) recover(ctx context.Context, a *attempt, lost error) error {
 	return nil
 }
 
-// look reads what is new in the destination's mailbox and counts messages in doubt that arrived as copied. The others are sent again.
+// look counts the messages in doubt that arrived as copied; the others are sent again. It looks until it has seen the same twice, a pause apart: a busy
+// server still stores messages of a connection that has ended.
 func (w *writing) look(ctx context.Context, a *attempt) error {
+	missing, err := w.find(ctx, a, a.doubt)
+	for again := true; err == nil && again && len(missing) > 0; {
+		if err := w.dest.wait(ctx, w.dest.pause); err != nil {
+			return err
+		}
+		before := len(missing)
+		missing, err = w.find(ctx, a, missing)
+		again = len(missing) < before
+	}
+	a.todo = append(a.todo, missing...)
+	return err
+}
+
+// find reads what is new in the destination's mailbox, counts messages in doubt that are there as copied, and returns the others.
+func (w *writing) find(ctx context.Context, a *attempt, doubt []int) (missing []int, err error) {
 	f := w.folder
 	arrived, _, err := w.dest.read(ctx, f.dest, f.key, true, f.bound)
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		return stop(exitCannot, "nobody knows which messages arrived: %w", refusal)
+		return nil, stop(exitCannot, "nobody knows which messages arrived: %w", refusal)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var doubtful []sent
-	for _, i := range a.doubt {
+	for _, i := range doubt {
 		o := a.list[i]
 		doubtful = append(doubtful, sent{ref: o.ref})
 		switch {
@@ -64,20 +80,20 @@ func (w *writing) look(ctx context.Context, a *attempt) error {
 	}
 	used := make([]bool, len(arrived.Messages))
 	if _, err := w.locate(ctx, f, f.sent, arrived, used, CompareOptions{Alters: w.alters}); err != nil {
-		return err
+		return nil, err
 	}
 	where, err := w.locate(ctx, f, doubtful, arrived, used, CompareOptions{Alters: w.alters})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for k, i := range a.doubt {
+	for k, i := range doubt {
 		if where[k] < 0 {
-			a.todo = append(a.todo, i)
+			missing = append(missing, i)
 			continue
 		}
 		w.arrived(a.list[i].ref, arrived.Messages[where[k]].UID)
 	}
-	return nil
+	return missing, nil
 }
 
 // blame notes that the connection was lost while a message was sent alone. After the second time it waits until the others are through. If

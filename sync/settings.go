@@ -14,6 +14,8 @@ type Side struct {
 	Control *imapdial.Control
 	// Open opens one more session with the same validated settings: for writing, and to reconnect.
 	Open func(ctx context.Context) (*imapdial.Session, error)
+
+	settled func() // in tests: returns when the server is through with the connections that this side has closed; nil otherwise
 }
 
 // FlagMode says what happens to flags of messages that are on both sides.

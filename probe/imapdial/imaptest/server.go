@@ -149,6 +149,13 @@ func (s *Server) Connections() int {
 	return s.accepted
 }
 
+// Open returns how many connections have a session that has not ended. A session that has ended will change nothing any more.
+func (s *Server) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 // SetCertificate changes the certificate for the connections to come.
 func (s *Server) SetCertificate(cert tls.Certificate) {
 	s.mu.Lock()
