@@ -120,7 +120,7 @@ func (s *subject) preAuth() finding.Finding {
 	if s.ep.Security == imapdial.TLS {
 		f.Cause = "the server takes the connection for signed in without a name or password; which mailbox that is cannot be told"
 	} else {
-		f.Responsible, f.Certainty = finding.Unknown, finding.Likely
+		f.Certainty = finding.Likely
 	}
 	f.Evidence["server_text"] = s.facts.Greeting.Text
 	f.Remedies = advice("do not sign in here", "use port 993 with TLS if the server has it", "ask the administrator of the server whether it greets with PREAUTH")

@@ -2,12 +2,9 @@ package probe
 
 import (
 	"crypto/tls"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
 )
 
@@ -51,15 +48,7 @@ func TestServersThatRefuseCommands(t *testing.T) {
 					t.Errorf("it took %s", took)
 				}
 				complete(t, o.Report)
-				if got := codes(o.Report); !slices.Equal(got, []string{"imap.refuses-commands block"}) || o.Report.ExitCode != 10 {
-					t.Errorf("got %v, exit code %d", got, o.Report.ExitCode)
-				}
-				if f := o.Report.Findings[0]; f.Responsible != finding.Server {
-					t.Errorf("got responsible %s", f.Responsible)
-				}
-				if received := string(w.servers[port].Received()); strings.Contains(received, "AUTHENTICATE") || strings.Contains(received, "LOGIN ") {
-					t.Errorf("the server read %q", received)
-				}
+				checkEnding(t, w, o.Report, ending{[]string{"imap.refuses-commands block server"}, Blocked, 10, ""})
 			})
 		}
 	}
@@ -72,12 +61,28 @@ func TestTLSBesideASilentPlainPort(t *testing.T) {
 	p.Timeout = silence
 	o := run(t, p, withPassword(target(t, "imap://127.0.0.1:1143")))
 	complete(t, o.Report)
-	f := one(t, o.Report, "imap.wrong-protocol")
-	if f.Evidence["protocol"] != "TLS" || f.Responsible != finding.Server || o.Report.ExitCode != 10 {
-		t.Errorf("got %+v, exit code %d", f, o.Report.ExitCode)
+	checkEnding(t, w, o.Report, ending{[]string{"imap.wrong-protocol block server"}, Blocked, 10, ""})
+	if f := one(t, o.Report, "imap.wrong-protocol block server"); f.Evidence["protocol"] != "TLS" {
+		t.Errorf("got %+v", f)
 	}
 	if n := w.servers[1143].Connections(); n != 2 {
 		t.Errorf("%d connections, want 2", n)
+	}
+}
+
+// TestASlowGreetingIsTold waits for longer than a greeting may take without a word about it.
+func TestASlowGreetingIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[uint16]faulty.Script{993: func(c *faulty.Conn) {
+		c.StartTLS(goodTLS())
+		c.Wait(slowGreeting + 100*time.Millisecond)
+		faulty.Dialog{}.Serve(c)
+	}})
+	o := run(t, w.prober(), withPassword(target(t, "imaps://127.0.0.1")))
+	complete(t, o.Report)
+	checkEnding(t, w, o.Report, ending{[]string{"imap.slow-greeting info server"}, Ready, 0, "127.0.0.1:993/tls"})
+	if e := o.Report.Targets[0].Endpoints[0]; status(e, "imap.greeting") != Pass {
+		t.Errorf("got %v", statuses(e))
 	}
 }
 

@@ -7,13 +7,10 @@ import (
 	"io"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
-	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 )
 
 // subjectWith is an endpoint of which these facts are known.
@@ -25,16 +22,16 @@ func subjectWith(sec imapdial.Security, facts imapdial.Facts) *subject {
 func TestAlerts(t *testing.T) {
 	tests := []struct {
 		alert uint8
-		want  finding.Code
+		want  string
 	}{
-		{40, "tls.handshake-failed"},
-		{42, "tls.handshake-failed"},
-		{70, "tls.version-too-old"},
-		{71, "tls.no-common-cipher"},
-		{80, "tls.handshake-failed"},
-		{112, "tls.name-rejected"},
-		{116, "tls.client-certificate-required"},
-		{200, "tls.handshake-failed"},
+		{40, "tls.handshake-failed block server"},
+		{42, "tls.handshake-failed block server"},
+		{70, "tls.version-too-old block server"},
+		{71, "tls.no-common-cipher block server"},
+		{80, "tls.handshake-failed block server"},
+		{112, "tls.name-rejected block server"},
+		{116, "tls.client-certificate-required block server"},
+		{200, "tls.handshake-failed block server"},
 	}
 	for _, tt := range tests {
 		w := newWorld(t, map[uint16]faulty.Script{993: func(c *faulty.Conn) {
@@ -42,10 +39,10 @@ func TestAlerts(t *testing.T) {
 			c.Send(string([]byte{0x15, 3, 3, 0, 2, 2, tt.alert}))
 			c.Stall()
 		}})
-		r := run(t, w.prober(), target(t, "imaps://127.0.0.1")).Report
-		f := one(t, r, tt.want)
-		if f.Evidence["alert"] != int(tt.alert) || r.ExitCode != 11 {
-			t.Errorf("alert %d: got evidence %v, exit code %d", tt.alert, f.Evidence, r.ExitCode)
+		r := run(t, w.prober(), withPassword(target(t, "imaps://127.0.0.1"))).Report
+		checkEnding(t, w, r, ending{[]string{tt.want}, Blocked, 11, ""})
+		if f := one(t, r, tt.want); f.Evidence["alert"] != int(tt.alert) {
+			t.Errorf("alert %d: got evidence %v", tt.alert, f.Evidence)
 		}
 	}
 }
@@ -54,20 +51,20 @@ func TestAlerts(t *testing.T) {
 func TestLibraryErrors(t *testing.T) {
 	tests := []struct {
 		text string
-		want finding.Code
+		want string
 	}{
-		{"tls: server selected unsupported protocol version 300", "tls.version-too-old"},
-		{"tls: server chose an unconfigured cipher suite", "tls.no-common-cipher"},
-		{"tls: server selected unsupported group", "tls.no-common-group"},
-		{"tls: server selected unsupported curve", "tls.no-common-group"},
-		{"tls: failed to parse certificate from server: x509: negative serial number", "cert.unparsable"},
-		{"tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure (see …)", "cert.weak-key"},
-		{"tls: server's Finished message was incorrect", "tls.handshake-failed"},
+		{"tls: server selected unsupported protocol version 300", "tls.version-too-old block server"},
+		{"tls: server chose an unconfigured cipher suite", "tls.no-common-cipher block server"},
+		{"tls: server selected unsupported group", "tls.no-common-group block server"},
+		{"tls: server selected unsupported curve", "tls.no-common-group block server"},
+		{"tls: failed to parse certificate from server: x509: negative serial number", "cert.unparsable block server"},
+		{"tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure (see …)", "cert.weak-key block server"},
+		{"tls: server's Finished message was incorrect", "tls.handshake-failed block server"},
 	}
 	for _, tt := range tests {
 		s := subjectWith(imapdial.TLS, imapdial.Facts{Err: &imapdial.Error{Stage: imapdial.StageHandshake, Err: errors.New(tt.text)}})
 		out := handshake(s)
-		if len(out.findings) != 1 || out.findings[0].Code != tt.want || statusOf(out) != Fail {
+		if len(out.findings) != 1 || line(out.findings[0]) != tt.want || statusOf(out) != Fail {
 			t.Errorf("%s: got %+v", tt.text, out.findings)
 		}
 	}
@@ -81,10 +78,10 @@ func TestUnparsableCertificate(t *testing.T) {
 	der[at] |= 0x80 // a negative serial number
 	cert.Certificate[0], cert.Leaf = der, nil
 	w := newWorld(t, map[uint16]faulty.Script{993: inTLS(&tls.Config{Certificates: []tls.Certificate{cert}})})
-	r := run(t, w.prober(), target(t, "imaps://127.0.0.1")).Report
-	one(t, r, "cert.unparsable")
-	if r.ExitCode != 12 || status(r.Targets[0].Endpoints[0], "tls.handshake") != Fail {
-		t.Errorf("got exit code %d, %v", r.ExitCode, statuses(r.Targets[0].Endpoints[0]))
+	r := run(t, w.prober(), withPassword(target(t, "imaps://127.0.0.1"))).Report
+	blocked(t, w, r, "cert.unparsable block server")
+	if status(r.Targets[0].Endpoints[0], "tls.handshake") != Fail {
+		t.Errorf("got %v", statuses(r.Targets[0].Endpoints[0]))
 	}
 }
 
@@ -98,24 +95,16 @@ func TestPlaintextInPlaceOfTheHandshakeIsAnInjection(t *testing.T) {
 		}}}.Serve
 	w := newWorld(t, map[uint16]faulty.Script{143: script})
 	r := run(t, w.prober(), withPassword(target(t, "imap://127.0.0.1"))).Report
-	if f := one(t, r, "starttls.injection"); f.Check != "tls.handshake" || r.ExitCode != 11 {
-		t.Errorf("got %+v, exit code %d", f, r.ExitCode)
-	}
-}
-
-func TestSlowGreeting(t *testing.T) {
-	facts := imapdial.Facts{Greeting: wire.ParseResponse("* OK at last")}
-	facts.Took[imapdial.StageGreeting] = 6 * time.Second
-	out := greeting(subjectWith(imapdial.STARTTLS, facts))
-	if len(out.findings) != 1 || out.findings[0].Code != "imap.slow-greeting" || statusOf(out) != Pass || out.stops {
-		t.Errorf("got %+v", out)
+	checkEnding(t, w, r, ending{[]string{"starttls.injection high server"}, Blocked, 11, ""})
+	if f := one(t, r, "starttls.injection high server"); f.Check != "tls.handshake" {
+		t.Errorf("got %+v", f)
 	}
 }
 
 func TestGreetingCutShort(t *testing.T) {
 	facts := imapdial.Facts{Err: &imapdial.Error{Stage: imapdial.StageGreeting, Err: io.ErrUnexpectedEOF}, FirstBytes: []byte("* O\x1b[2J")}
 	out := greeting(subjectWith(imapdial.STARTTLS, facts))
-	if len(out.findings) != 1 || out.findings[0].Code != "imap.not-imap" || out.findings[0].Evidence["first_bytes"] != "* O" {
+	if len(out.findings) != 1 || line(out.findings[0]) != "imap.not-imap block server" || out.findings[0].Evidence["first_bytes"] != "* O" {
 		t.Errorf("got %+v", out.findings)
 	}
 }

@@ -54,7 +54,7 @@ passdb {
 			to = dovecotTarget(t, d, "another-token")
 			to.Mechanism = mechanism
 			o = run(t, dovecotProber(d), to)
-			f := one(t, o.Report, "auth.token-rejected")
+			f := one(t, o.Report, "auth.token-rejected block you")
 			if o.Report.ExitCode != 13 || f.Evidence["status"] == nil {
 				t.Errorf("got exit code %d, evidence %v", o.Report.ExitCode, f.Evidence)
 			}

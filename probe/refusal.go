@@ -46,7 +46,7 @@ func (s *subject) signInReason(e *imapdial.SignInError) finding.Finding {
 		f := s.signInFinding("auth.interrupted", "the connection to "+host+" ended during the sign-in: "+errorText(e.Err),
 			"the server, or something on the way, broke off before there was an answer",
 			"try again once; if it happens again, tell the administrator of the server, whose log says why")
-		f.Responsible, f.Certainty = finding.Server, finding.Likely
+		f.Certainty = finding.Likely
 		return f
 	case imapdial.LoginDisabled:
 		return s.signInFinding("auth.login-disabled", host+" allows no sign-in on this connection (LOGINDISABLED)",
@@ -147,10 +147,8 @@ func (s *subject) byResponseCode(e *imapdial.SignInError) finding.Finding {
 	}
 	switch {
 	case e.Response.Status == "BYE" && len(e.Alerts) == 0:
-		f := s.signInFinding("auth.interrupted", s.hostPort()+" ended the connection during the sign-in; the server said: "+serverWords(e.Response),
+		return s.signInFinding("auth.interrupted", s.hostPort()+" ended the connection during the sign-in; the server said: "+serverWords(e.Response),
 			"the server does not want to go on with this client or account", "follow what the server says, and try again later")
-		f.Responsible = finding.Server
-		return f
 	case imapdial.TakesToken(e.Mechanism):
 		return s.tokenRejected(e, said)
 	case e.Response.Code == "AUTHENTICATIONFAILED":

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
@@ -129,30 +128,6 @@ func run(t *testing.T, p *Prober, targets ...Target) *Outcome {
 		}
 	})
 	return o
-}
-
-// codes lists the findings as "code severity".
-func codes(r *Report) []string {
-	list := []string{}
-	for _, f := range r.Findings {
-		list = append(list, fmt.Sprintf("%s %s", f.Code, f.Severity))
-	}
-	return list
-}
-
-// one returns the only finding of code.
-func one(t *testing.T, r *Report, code finding.Code) finding.Finding {
-	t.Helper()
-	var found []finding.Finding
-	for _, f := range r.Findings {
-		if f.Code == code {
-			found = append(found, f)
-		}
-	}
-	if len(found) != 1 {
-		t.Fatalf("got %d findings %s, want 1; all: %v", len(found), code, codes(r))
-	}
-	return found[0]
 }
 
 // statuses lists the checks of an endpoint that did anything, as "id=status".

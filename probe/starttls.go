@@ -114,7 +114,7 @@ func (s *subject) hidden() finding.Finding {
 func (s *subject) injection() finding.Finding {
 	f := s.startTLSFinding("starttls.injection", s.hostPort()+" sends data between its answer to STARTTLS and the handshake",
 		"someone on the way slips in answers that a client would take for protected ones, or the server has a fault that permits it")
-	f.Responsible, f.Certainty = finding.Unknown, finding.Likely
+	f.Certainty = finding.Likely
 	f.Evidence["first_bytes"] = stringList([]string{string(s.facts.FirstBytes[:min(len(s.facts.FirstBytes), 80)])})[0]
 	f.Remedies = advice("do not sign in over this port", "use port 993 with TLS if the server has it: imaps://"+s.ep.Host,
 		"tell the administrator of the server: the first bytes after the answer to STARTTLS must be those of the handshake")
@@ -124,7 +124,7 @@ func (s *subject) injection() finding.Finding {
 func (s *subject) greetedAgain() finding.Finding {
 	f := s.startTLSFinding("starttls.injection", s.hostPort()+" greets a second time inside TLS; the server said: "+serverWords(s.facts.StartTLS.Answer),
 		"another server answers behind TLS than before it, or someone on the way plays one")
-	f.Responsible, f.Certainty = finding.Unknown, finding.Likely
+	f.Certainty = finding.Likely
 	f.Remedies = advice("do not sign in over this port", "use port 993 with TLS if the server has it: imaps://"+s.ep.Host,
 		"tell the administrator of the server: after STARTTLS no greeting may be sent")
 	return f

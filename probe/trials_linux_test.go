@@ -46,8 +46,8 @@ func TestOnlySmallHellosPass(t *testing.T) {
 			address := tt.device(t, faultyServer(t, tt.server))
 			o := run(t, direct(2*time.Second), withPassword(target(t, tt.scheme+"://"+address)))
 			complete(t, o.Report)
-			f := one(t, o.Report, "net.large-hello-dropped")
-			if f.Severity != finding.High || f.Check != "tls.handshake" || o.Report.Verdict != Warning || o.Report.ExitCode != 0 || len(o.Report.Findings) != 1 {
+			f := one(t, o.Report, "net.large-hello-dropped high unknown")
+			if f.Check != "tls.handshake" || o.Report.Verdict != Warning || o.Report.ExitCode != 0 || len(o.Report.Findings) != 1 {
 				t.Fatalf("got %s, exit code %d, %v", o.Report.Verdict, o.Report.ExitCode, codes(o.Report))
 			}
 			e := o.Report.Targets[0].Endpoints[0]
@@ -78,7 +78,7 @@ func TestFullBehindADeviceForSmallHellos(t *testing.T) {
 			t.Errorf("%s is said to be missing", v)
 		}
 	}
-	if got, want := codes(r), []string{"net.large-hello-dropped high"}; !slices.Equal(got, want) {
+	if got, want := codes(r), []string{"net.large-hello-dropped high unknown"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -94,7 +94,7 @@ func TestOnlyTinyHellosPass(t *testing.T) {
 		address := helloFilter{most: 230, reset: reset}.before(t, faultyServer(t, inTLS(goodTLS())))
 		r := run(t, direct(time.Second), target(t, "imaps://"+address)).Report
 		complete(t, r)
-		if f := one(t, r, "net.large-hello-dropped"); len(r.Findings) != 1 || r.ExitCode != 10 || r.Verdict != Blocked || f.Evidence["groups"] != nil {
+		if f := one(t, r, "net.large-hello-dropped high unknown"); len(r.Findings) != 1 || r.ExitCode != 10 || r.Verdict != Blocked || f.Evidence["groups"] != nil {
 			t.Errorf("reset %t: got %v, exit code %d, evidence %v", reset, codes(r), r.ExitCode, f.Evidence)
 		}
 	}
@@ -105,7 +105,7 @@ func TestHelloVanishes(t *testing.T) {
 		address := dropping(t, faultyServer(t, server), 150)
 		r := run(t, direct(time.Second), target(t, scheme+"://"+address)).Report
 		complete(t, r)
-		if f := one(t, r, "net.hello-dropped"); len(r.Findings) != 1 || r.ExitCode != 10 || f.Responsible != finding.Unknown {
+		if one(t, r, "net.hello-dropped block unknown"); len(r.Findings) != 1 || r.ExitCode != 10 {
 			t.Errorf("%s: got %v, exit code %d", scheme, codes(r), r.ExitCode)
 		}
 	}
@@ -113,14 +113,14 @@ func TestHelloVanishes(t *testing.T) {
 
 func TestHelloIsAcknowledgedAndNothingComes(t *testing.T) {
 	r := run(t, direct(time.Second), target(t, "imaps://"+faultyServer(t, faulty.Silent))).Report
-	if f := one(t, r, "imap.silent"); f.Certainty != finding.Certain || r.ExitCode != 10 {
+	if f := one(t, r, "imap.silent block server"); f.Certainty != finding.Certain || r.ExitCode != 10 {
 		t.Errorf("got %+v, exit code %d", f, r.ExitCode)
 	}
 }
 
 func TestResetOfEveryHello(t *testing.T) {
 	r := run(t, direct(time.Second), target(t, "imaps://"+faultyServer(t, faulty.ResetAfterHello))).Report
-	if f := one(t, r, "net.hello-reset"); len(r.Findings) != 1 || r.ExitCode != 10 || f.Responsible != finding.Unknown {
+	if one(t, r, "net.hello-reset block unknown"); len(r.Findings) != 1 || r.ExitCode != 10 {
 		t.Errorf("got %v, exit code %d", codes(r), r.ExitCode)
 	}
 }
@@ -132,53 +132,56 @@ func TestCausesOfFailedHandshakes(t *testing.T) {
 		return []string{"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:" + curve}
 	}
 	cert := testCA().Issue(imaptest.Leaf{Key: imaptest.RSA2048})
-	serve := func(c *tls.Config) func(*testing.T) string {
-		c.Certificates = []tls.Certificate{cert}
-		return func(t *testing.T) string { return faultyServer(t, inTLS(c)) }
+	script := func(s faulty.Script) func(*testing.T) (*world, string) {
+		return func(t *testing.T) (*world, string) {
+			w := newWorld(t, map[uint16]faulty.Script{993: s})
+			return w, w.servers[993].Address()
+		}
 	}
-	openssl := func(key []string, options ...string) func(*testing.T) string {
-		return func(t *testing.T) string { return realserver.StartOpenSSL(t, key, options...) }
+	serve := func(c *tls.Config) func(*testing.T) (*world, string) {
+		c.Certificates = []tls.Certificate{cert}
+		return script(inTLS(c))
+	}
+	openssl := func(key []string, options ...string) func(*testing.T) (*world, string) {
+		return func(t *testing.T) (*world, string) { return nil, realserver.StartOpenSSL(t, key, options...) }
 	}
 	tests := []struct {
 		name     string
-		server   func(*testing.T) string
-		code     finding.Code
+		server   func(*testing.T) (*world, string)
+		finding  string
 		evidence string // a key, and what it must hold
 		value    any
 	}{
-		{"TLS 1.1 at most", serve(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}), "tls.version-too-old", "best_version", "1.1"},
+		{"TLS 1.1 at most", serve(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}), "tls.version-too-old block server", "best_version", "1.1"},
 		{"TLS 1.0 with RSA alone", serve(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}),
-			"tls.version-too-old", "best_version", "1.0"},
-		{"a reset at versions from 1.2 on", func(t *testing.T) string { return faultyServer(t, resetsNewVersions) }, "tls.version-too-old", "best_version", "1.0"},
-		{"an answer with TLS 1.0", func(t *testing.T) string { return faultyServer(t, answersTLS10) }, "tls.version-too-old", "best_version", "1.0"},
+			"tls.version-too-old block server", "best_version", "1.0"},
+		{"a reset at versions from 1.2 on", script(resetsNewVersions), "tls.version-too-old block server", "best_version", "1.0"},
+		{"an answer with TLS 1.0", script(answersTLS10), "tls.version-too-old block server", "best_version", "1.0"},
 		{"static RSA alone", serve(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}),
-			"tls.no-common-cipher", "cipher_suite", "TLS_RSA_WITH_AES_128_GCM_SHA256"},
-		{"DHE alone", openssl(rsa, "-tls1_2", "-cipher", "DHE"), "tls.no-common-cipher", "", nil},
-		{"CCM alone", openssl(rsa, "-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"), "tls.no-common-cipher", "cipher_suite", "TLS_AES_128_CCM_SHA256"},
-		{"X448 alone", openssl(rsa, "-groups", "X448"), "tls.no-common-group", "group", "x448"},
-		{"X448 alone, TLS 1.2", openssl(rsa, "-tls1_2", "-cipher", "ECDHE", "-groups", "X448"), "tls.no-common-group", "group", "x448"},
-		{"ffdhe alone, TLS 1.3", openssl(rsa, "-tls1_3", "-groups", "ffdhe2048"), "tls.no-common-group", "group", "ffdhe2048"},
-		{"Ed448", openssl([]string{"-newkey", "ed448"}), "tls.key-type-unsupported", "key_type", "ed448"},
-		{"RSA-PSS", openssl([]string{"-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"}), "tls.key-type-unsupported", "key_type", "rsa-pss"},
-		{"brainpool", openssl(ec("brainpoolP256r1")), "tls.key-type-unsupported", "key_type", "brainpoolp256r1"},
-		{"secp256k1", openssl(ec("secp256k1")), "tls.key-type-unsupported", "key_type", "secp256k1"},
-		{"asked by address", func(t *testing.T) string {
-			return faultyServer(t, inTLS(&tls.Config{GetCertificate: func(i *tls.ClientHelloInfo) (*tls.Certificate, error) {
-				if i.ServerName == "" {
-					return nil, errors.New("no name")
-				}
-				return &cert, nil
-			}}))
-		}, "tls.sni-required", "", nil},
+			"tls.no-common-cipher block server", "cipher_suite", "TLS_RSA_WITH_AES_128_GCM_SHA256"},
+		{"DHE alone", openssl(rsa, "-tls1_2", "-cipher", "DHE"), "tls.no-common-cipher block server", "", nil},
+		{"CCM alone", openssl(rsa, "-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"), "tls.no-common-cipher block server", "cipher_suite", "TLS_AES_128_CCM_SHA256"},
+		{"X448 alone", openssl(rsa, "-groups", "X448"), "tls.no-common-group block server", "group", "x448"},
+		{"X448 alone, TLS 1.2", openssl(rsa, "-tls1_2", "-cipher", "ECDHE", "-groups", "X448"), "tls.no-common-group block server", "group", "x448"},
+		{"ffdhe alone, TLS 1.3", openssl(rsa, "-tls1_3", "-groups", "ffdhe2048"), "tls.no-common-group block server", "group", "ffdhe2048"},
+		{"Ed448", openssl([]string{"-newkey", "ed448"}), "tls.key-type-unsupported block server", "key_type", "ed448"},
+		{"RSA-PSS", openssl([]string{"-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"}), "tls.key-type-unsupported block server", "key_type", "rsa-pss"},
+		{"brainpool", openssl(ec("brainpoolP256r1")), "tls.key-type-unsupported block server", "key_type", "brainpoolp256r1"},
+		{"secp256k1", openssl(ec("secp256k1")), "tls.key-type-unsupported block server", "key_type", "secp256k1"},
+		{"asked by address", script(inTLS(&tls.Config{GetCertificate: func(i *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if i.ServerName == "" {
+				return nil, errors.New("no name")
+			}
+			return &cert, nil
+		}})), "tls.sni-required block server", "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := run(t, direct(3*time.Second), withPassword(target(t, "imaps://"+tt.server(t)))).Report
+			w, address := tt.server(t)
+			r := run(t, direct(3*time.Second), withPassword(target(t, "imaps://"+address))).Report
 			complete(t, r)
-			f := one(t, r, tt.code)
-			if len(r.Findings) != 1 || f.Severity != finding.Block || f.Responsible != finding.Server || r.ExitCode != 11 {
-				t.Errorf("got %v, responsible %s, exit code %d", codes(r), f.Responsible, r.ExitCode)
-			}
+			checkEnding(t, w, r, ending{[]string{tt.finding}, Blocked, 11, ""})
+			f := one(t, r, tt.finding)
 			if tt.evidence != "" && f.Evidence[tt.evidence] != tt.value {
 				t.Errorf("%s is %v, want %v", tt.evidence, f.Evidence[tt.evidence], tt.value)
 			}
@@ -213,10 +216,8 @@ func answerTLS10(c *faulty.Conn, start []byte) {
 
 func TestSmallRSAKeyIsNamed(t *testing.T) {
 	address := realserver.StartOpenSSL(t, []string{"-newkey", "rsa:768"}, "-cipher", "ALL:@SECLEVEL=0")
-	r := run(t, direct(3*time.Second), target(t, "imaps://"+address)).Report
-	if f := one(t, r, "cert.weak-key"); f.Severity != finding.Block || r.ExitCode != 12 {
-		t.Errorf("got %v, exit code %d", codes(r), r.ExitCode)
-	}
+	r := run(t, direct(3*time.Second), withPassword(target(t, "imaps://"+address))).Report
+	blocked(t, nil, r, "cert.weak-key block server")
 }
 
 func TestLegacyTLS(t *testing.T) {
@@ -224,13 +225,13 @@ func TestLegacyTLS(t *testing.T) {
 	address := faultyServer(t, inTLS(old))
 	to := withPassword(target(t, "imaps://"+address))
 	r := run(t, direct(3*time.Second), to).Report
-	if f := one(t, r, "tls.version-too-old"); !slices.ContainsFunc(f.Remedies, func(r finding.Remedy) bool { return r.Apply["legacy-tls"] == "true" }) {
+	if f := one(t, r, "tls.version-too-old block server"); !slices.ContainsFunc(f.Remedies, func(r finding.Remedy) bool { return r.Apply["legacy-tls"] == "true" }) {
 		t.Errorf("no remedy applies legacy-tls: %+v", f.Remedies)
 	}
 	to.TLS.MinVersion = tls.VersionTLS10
 	o := run(t, direct(3*time.Second), to)
 	complete(t, o.Report)
-	if got, want := codes(o.Report), []string{"tls.legacy-version warn"}; !slices.Equal(got, want) || o.Report.ExitCode != 0 {
+	if got, want := codes(o.Report), []string{"tls.legacy-version warn server"}; !slices.Equal(got, want) || o.Report.ExitCode != 0 {
 		t.Errorf("got %v, exit code %d, want %v", got, o.Report.ExitCode, want)
 	}
 	if rec := o.Report.Targets[0].Recommended; rec == nil || rec.MinTLS != "1.0" || o.Accounts[0].Endpoint.TLS.MinVersion != tls.VersionTLS10 {

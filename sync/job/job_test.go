@@ -3,10 +3,10 @@ package job_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/imapilot-project/imapilot/probe"
-	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
@@ -22,12 +22,13 @@ type pair struct {
 	source, dest *imaptest.Server
 	from, to     *imaptest.Account
 	job          *job.Job
+	sides        [2]int // of the job, that lead to source and to dest
 }
 
 func start(t *testing.T, source, dest imaptest.Config) *pair {
 	t.Helper()
 	ca := imaptest.NewCA("Test CA")
-	p := new(pair)
+	p := &pair{sides: [2]int{1, 1}}
 	for _, side := range []struct {
 		server  **imaptest.Server
 		account **imaptest.Account
@@ -62,9 +63,10 @@ func preflight(t *testing.T, j *job.Job) *probe.Report {
 	return r
 }
 
-func codes(r *probe.Report) (codes []finding.Code) {
+// codes lists the findings, each as "code severity responsible".
+func codes(r *probe.Report) (codes []string) {
 	for _, f := range r.Findings {
-		codes = append(codes, f.Code)
+		codes = append(codes, fmt.Sprintf("%s %s %s", f.Code, f.Severity, f.Responsible))
 	}
 	return codes
 }
@@ -121,14 +123,31 @@ func TestTheWholeJob(t *testing.T) {
 
 func TestOneMailboxOnBothSidesBlocks(t *testing.T) {
 	p := start(t, imaptest.Config{}, imaptest.Config{})
-	p.job.Dest = p.job.Source
-	r := preflight(t, p.job)
-	if r.Verdict != probe.Blocked || r.ExitCode != 2 || check(t, r, "pair.mailbox").Status != probe.Fail {
-		t.Errorf("verdict %s, exit %d, findings %v", r.Verdict, r.ExitCode, codes(r))
-	}
+	p.job.Dest, p.sides = p.job.Source, [2]int{2, 0}
+	p.checkEnding(t, preflight(t, p.job), ending{"pair.same-mailbox block you", probe.Blocked, 2, "pair.mailbox", probe.Fail})
 	var blocked *job.BlockedError
 	if _, err := p.job.Sync(t.Context()); !errors.As(err, &blocked) {
 		t.Errorf("a blocked job syncs: %v", err)
+	}
+}
+
+func TestOneMailboxBehindTwoPortsIsSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(string) string
+		want   ending
+	}{
+		"by its MAILBOXID": {replacing("* OK [UIDVALIDITY", "* OK", "* OK [MAILBOXID (F2212ea87)] the same for all\r\n* OK"),
+			ending{"pair.same-mailbox block you", probe.Blocked, 2, "pair.mailbox", probe.Fail}},
+		"by equal numbers": {func(line string) string { return line }, ending{"pair.same-mailbox high you", probe.Warning, 0, "pair.mailbox", probe.Warned}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startBehindMeddler(t, probe.RoleSource, imaptest.Config{}, imaptest.Leaf{}, c.change)
+			put(t, p.from, "INBOX", mail(1, 100))
+			ca := imaptest.NewCA("second CA")
+			p.job.Dest, p.sides = p.job.Source, [2]int{2, 0}
+			p.job.Dest.Port, p.job.Dest.TLS.Roots = meddle(t, p.source, ca.Issue(imaptest.Leaf{}), c.change), ca.RootPEM()
+			p.checkEnding(t, preflight(t, p.job), c.want)
+		})
 	}
 }
 
@@ -139,10 +158,7 @@ func TestNamesThatWouldCollideBlock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := preflight(t, p.job)
-	if r.Verdict != probe.Blocked || r.ExitCode != 14 || check(t, r, "pair.names").Status != probe.Fail {
-		t.Errorf("verdict %s, exit %d, findings %v", r.Verdict, r.ExitCode, codes(r))
-	}
+	p.checkEnding(t, preflight(t, p.job), ending{"pair.name-collision block you", probe.Blocked, 14, "pair.names", probe.Fail})
 }
 
 func TestNamesThatChangeAreTold(t *testing.T) {
@@ -150,10 +166,7 @@ func TestNamesThatChangeAreTold(t *testing.T) {
 	if err := p.from.Create("x.y", ""); err != nil {
 		t.Fatal(err)
 	}
-	r := preflight(t, p.job)
-	if r.Verdict == probe.Blocked || len(r.Findings) != 1 || r.Findings[0].Code != "pair.name-changed" || r.Findings[0].Target != nil {
-		t.Errorf("verdict %s, findings %+v", r.Verdict, r.Findings)
-	}
+	p.checkEnding(t, preflight(t, p.job), ending{"pair.name-changed info account", probe.Ready, 0, "pair.names", probe.Pass})
 }
 
 func TestWithoutSecretsThePairIsHeld(t *testing.T) {
