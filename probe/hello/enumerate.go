@@ -23,11 +23,19 @@ func (r *scanRun) suites12() {
 	refused := make([][]Suite, len(kinds))
 	var running sync.WaitGroup
 	for i, k := range kinds {
-		running.Go(func() { found[i], refused[i] = r.eliminate(TLS12, k.offered, k.most) })
+		running.Go(func() { found[i], refused[i] = chain{r, i <= 1}.eliminate(TLS12, k.offered, k.most) })
 	}
 	running.Wait()
 	last := len(kinds) - 1
-	again, stillRefused := r.eliminate(TLS12, slices.Concat(refused[:last]...), 16)
+	var again, stillRefused []Suite
+	r.all(
+		func() { again, stillRefused = chain{r, true}.eliminate(TLS12, slices.Concat(refused[:last]...), 16) },
+		func() { r.order(kinds[0].offered, found[0]) },
+		func() {
+			if len(found[last]) == 0 && len(refused[last]) > 0 {
+				r.mixed(slices.Concat(found[0], found[1]))
+			}
+		})
 	list := slices.Concat(slices.Concat(found[:last]...), again, found[last])
 	r.set(func(s *Scan) {
 		switch {
@@ -37,18 +45,11 @@ func (r *scanRun) suites12() {
 			s.Versions[TLS12] = false
 		}
 	})
-	r.all(
-		func() { r.order(kinds[0].offered, found[0]) },
-		func() {
-			if len(found[last]) == 0 && len(refused[last]) > 0 {
-				r.mixed(slices.Concat(found[0], found[1]))
-			}
-		})
 }
 
 // eliminate offers suites and takes what the server chooses out of the offer, until it chooses nothing, or most were found. refused are
 // those of the last offer, where that was refused or answered with another version, and did not just fail to arrive.
-func (r *scanRun) eliminate(v Version, offered []Suite, most int) (found, refused []Suite) {
+func (r chain) eliminate(v Version, offered []Suite, most int) (found, refused []Suite) {
 	offered = slices.Clone(offered)
 	for len(offered) > 0 {
 		if len(found) == most {
@@ -109,7 +110,7 @@ func (r *scanRun) order(offered, found []Suite) {
 	}
 	own := !slices.IsSortedFunc(found, func(a, b Suite) int { return slices.Index(offered, a) - slices.Index(offered, b) })
 	if !own {
-		reply := r.ask(Offer{Version: TLS12, Suites: []Suite{found[1], found[0]}, Groups: curves}, false)
+		reply := chain{r, true}.ask(Offer{Version: TLS12, Suites: []Suite{found[1], found[0]}, Groups: curves}, false)
 		if reply.Outcome != Answered {
 			return
 		}
@@ -126,7 +127,7 @@ func (r *scanRun) mixed(works []Suite) {
 	}
 	offer := Offer{Version: TLS12, Suites: slices.Concat(DHESuites, works), Groups: curves}
 	for range 2 { // it counts when it fails twice
-		if reply := r.ask(offer, false); !reply.tried() || reply.Outcome == Answered {
+		if reply := (chain{r, true}).ask(offer, false); !reply.tried() || reply.Outcome == Answered {
 			return
 		}
 	}
@@ -135,9 +136,9 @@ func (r *scanRun) mixed(works []Suite) {
 
 // suites13 finds the suites of TLS 1.3: with an empty key_share the server says its choice in a HelloRetryRequest.
 func (r *scanRun) suites13() {
-	list, refused := r.eliminate(TLS13, TLS13Suites, len(TLS13Suites))
+	list, refused := r.short().eliminate(TLS13, TLS13Suites, len(TLS13Suites))
 	if len(list) == 0 && len(refused) > 0 { // no says only who said it twice
-		list, refused = r.eliminate(TLS13, GoTLS13Suites, len(GoTLS13Suites))
+		list, refused = r.short().eliminate(TLS13, GoTLS13Suites, len(GoTLS13Suites))
 	}
 	r.set(func(s *Scan) {
 		switch {
@@ -149,15 +150,21 @@ func (r *scanRun) suites13() {
 	})
 }
 
-// groups finds the key exchange groups, first with TLS 1.3, then what only older versions use.
+// groups finds the key exchange groups, first with TLS 1.3, in two chains that go on beside each other, then what only older versions use.
 func (r *scanRun) groups() {
-	found := r.eliminateGroups(TLS13, TLS13Suites, AllGroups)
-	found = append(found, r.eliminateGroups(TLS12, slices.Concat(suites(ecdheAEAD), suites(ecdheCBC)), without(curves, found))...)
+	var found, finite, older []Group
+	r.all(
+		func() {
+			found = chain{r, true}.eliminateGroups(TLS13, TLS13Suites, without(AllGroups, finiteFields))
+			older = chain{r, true}.eliminateGroups(TLS12, slices.Concat(suites(ecdheAEAD), suites(ecdheCBC)), without(curves, found))
+		},
+		func() { finite = r.short().eliminateGroups(TLS13, TLS13Suites, finiteFields) })
+	found = slices.Concat(found, finite, older)
 	r.set(func(s *Scan) { s.Groups = found })
 }
 
 // eliminateGroups is eliminate for groups. A server that names one which was not offered has no choice to make.
-func (r *scanRun) eliminateGroups(v Version, suites []Suite, offered []Group) (found []Group) {
+func (r chain) eliminateGroups(v Version, suites []Suite, offered []Group) (found []Group) {
 	for len(offered) > 0 {
 		offer := Offer{Version: v, Suites: suites, Groups: offered}
 		reply := r.ask(offer, v < TLS13)
@@ -183,7 +190,7 @@ func (r *scanRun) old(v Version) {
 	const protocolVersion = 70 // RFC 8446 section 6.2
 	failed := 0
 	for _, list := range r.oldOffers(v) {
-		reply := r.ask(Offer{Version: v, Suites: withSCSV(v, list), Groups: curves}, false)
+		reply := r.short().ask(Offer{Version: v, Suites: withSCSV(v, list), Groups: curves}, false)
 		switch {
 		case reply.Outcome == Answered:
 			r.set(func(s *Scan) { s.Versions[v] = reply.Version == v })
@@ -221,7 +228,7 @@ func (r *scanRun) oldSuites(v Version) {
 	}
 	var list []Suite
 	for _, offered := range r.oldOffers(v) {
-		found, _ := r.eliminate(v, offered, 12)
+		found, _ := r.short().eliminate(v, offered, 12)
 		list = append(list, found...)
 	}
 	r.set(func(s *Scan) { s.Suites[v] = list })
@@ -231,7 +238,7 @@ func (r *scanRun) ssl3() { r.old(SSL3) }
 
 // ssl2 asks for the oldest protocol. Servers that do not have it close the connection, answer with a TLS alert, or not at all.
 func (r *scanRun) ssl2() {
-	reply := r.ask(Offer{Version: SSL2}, false)
+	reply := r.short().ask(Offer{Version: SSL2}, false)
 	if reply.Outcome == NotSent {
 		r.unfinished(SSL2.String())
 		return

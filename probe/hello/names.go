@@ -114,6 +114,9 @@ var AllGroups = []Group{4588, 4587, 4589, 29, 23, 24, 25, 30, 256, 257, 258, 259
 // GoGroups are those that crypto/tls has.
 var GoGroups = []Group{4588, 4587, 4589, 29, 23, 24, 25}
 
+// finiteFields are the groups of RFC 7919.
+var finiteFields = []Group{256, 257, 258, 259, 260}
+
 // curves are the groups that TLS 1.2 and older can use: elliptic curves, as RFC 8422 section 5.1.1 and RFC 7027 have them.
 var curves = []Group{29, 23, 24, 25, 30, 26, 27, 28, 22, 21, 20, 19}
 

@@ -59,7 +59,7 @@ func (s *Scanner) Run(ctx context.Context) *Scan {
 	if r.Connections == 0 {
 		r.Connections = 58
 	}
-	r.lanes = make(chan struct{}, r.Lanes)
+	r.lanes.free = r.Lanes
 	// The long chains come first, so that the short ones fill the lanes beside them.
 	r.all(r.suites12, r.groups, r.suites13, r.handshakes,
 		func() { r.old(TLS11) }, func() { r.old(TLS10) }, r.ssl3, r.ssl2)
@@ -75,7 +75,7 @@ func (s *Scanner) Run(ctx context.Context) *Scan {
 type scanRun struct {
 	Scanner
 	ctx   context.Context
-	lanes chan struct{}
+	lanes lanes
 
 	mu       sync.Mutex // guards what follows
 	scan     *Scan
@@ -108,9 +108,9 @@ func (r *scanRun) unfinished(what string) {
 }
 
 // open takes a lane and opens a connection in it; release gives both back. It returns nil when the bounds are reached.
-func (r *scanRun) open() (conn net.Conn, release func()) {
-	r.lanes <- struct{}{}
-	free := func() { <-r.lanes }
+func (r *scanRun) open(urgent bool) (conn net.Conn, release func()) {
+	r.lanes.take(urgent)
+	free := r.lanes.give
 	r.mu.Lock()
 	stop := r.opened >= r.Connections || r.failures >= maxFailures || r.ctx.Err() != nil
 	if !stop {
@@ -136,9 +136,18 @@ func (r *scanRun) open() (conn net.Conn, release func()) {
 	return conn, func() { conn.Close(); free() }
 }
 
+// A chain is a series of questions of which each waits for the last. Those that will be the longest are urgent: a scan is over when its longest chain is.
+type chain struct {
+	*scanRun
+	urgent bool
+}
+
+// short is a chain that can wait.
+func (r *scanRun) short() chain { return chain{r, false} }
+
 // ask sends an offer on a connection of its own.
-func (r *scanRun) ask(o Offer, flight bool) Reply {
-	conn, release := r.open()
+func (r chain) ask(o Offer, flight bool) Reply {
+	conn, release := r.open(r.urgent)
 	if conn == nil {
 		return Reply{}
 	}
@@ -157,9 +166,12 @@ func (r *scanRun) handshakes() {
 	if err != nil {
 		return
 	}
-	again, _ := r.handshake(sessions)
-	_, alpnErr := r.handshake(&tls.Config{ServerName: r.ServerName, NextProtos: []string{"imap"}})
-	unnamed, nameErr := r.handshake(new(tls.Config))
+	var again, unnamed tls.ConnectionState
+	var alpnErr, nameErr error
+	r.all(
+		func() { again, _ = r.handshake(sessions) },
+		func() { _, alpnErr = r.handshake(&tls.Config{ServerName: r.ServerName, NextProtos: []string{"imap"}}) },
+		func() { unnamed, nameErr = r.handshake(new(tls.Config)) })
 	if errors.Is(alpnErr, errNotAsked) || errors.Is(nameErr, errNotAsked) {
 		r.unfinished("ALPN and SNI")
 		return
@@ -182,7 +194,7 @@ func (r *scanRun) handshake(config *tls.Config) (tls.ConnectionState, error) {
 	config.MinVersion = tls.VersionTLS10
 	var err error
 	for range 2 {
-		conn, release := r.open()
+		conn, release := r.open(false)
 		if conn == nil {
 			return tls.ConnectionState{}, errNotAsked
 		}
