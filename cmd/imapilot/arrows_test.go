@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	// For tests alone.
 	"probe/imapdial/imaptest/faulty":     {"probe/imapdial/imaptest"},
 	"probe/imapdial/imaptest/realserver": {"probe/imapdial/imaptest"},
+	"probe/netpath/netlab":               {"probe/imapdial/imaptest/realserver"},
 }
 
 // frontEndOnly may stand in the dependencies of cmd and tui, and of no engine.
@@ -54,7 +55,7 @@ var frontEndOnly = []string{
 
 // notInTheCommand are for tests alone.
 var notInTheCommand = []string{
-	"testing", modulePath + "/probe/imapdial/imaptest/faulty", modulePath + "/probe/imapdial/imaptest/realserver",
+	"testing", modulePath + "/probe/imapdial/imaptest/faulty", modulePath + "/probe/imapdial/imaptest/realserver", modulePath + "/probe/netpath/netlab",
 	"github.com/rogpeppe/go-internal/testscript", "github.com/creack/pty",
 }
 

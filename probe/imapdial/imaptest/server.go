@@ -35,6 +35,7 @@ type Config struct {
 	Security    Security
 	Certificate tls.Certificate // for TLS and STARTTLS; see [CA.Issue]
 	Address     string          // ip:port of loopback to listen on; "" means a free port of 127.0.0.1
+	Listener    net.Listener    // of TCP, to serve on in place of one at Address, such as one of another network namespace; the server closes it
 	Delim       rune            // hierarchy delimiter, an ASCII character; 0 means '/'
 	Prefix      string          // of the personal namespace, with the delimiter at its end, such as "INBOX."; "" means none
 
@@ -77,13 +78,6 @@ const (
 
 // Start starts a server. The caller must call Close.
 func Start(c Config) (*Server, error) {
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
-	address, err := netip.ParseAddrPort(c.Address)
-	if err != nil || !address.Addr().IsLoopback() {
-		return nil, fmt.Errorf("imaptest: listen on %q: not an address and port of loopback", c.Address)
-	}
 	if c.Security != Cleartext && len(c.Certificate.Certificate) == 0 {
 		return nil, errors.New("imaptest: a server with TLS needs a certificate")
 	}
@@ -93,7 +87,7 @@ func Start(c Config) (*Server, error) {
 	if c.Mechanisms == nil {
 		c.Mechanisms = []string{"PLAIN"}
 	}
-	listener, err := net.Listen("tcp", c.Address)
+	listener, err := c.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +101,21 @@ func Start(c Config) (*Server, error) {
 	}
 	s.running.Go(s.acceptLoop)
 	return s, nil
+}
+
+// listen listens on loopback, unless there is a listener.
+func (c Config) listen() (net.Listener, error) {
+	switch {
+	case c.Listener != nil:
+		return c.Listener, nil
+	case c.Address == "":
+		c.Address = "127.0.0.1:0"
+	}
+	address, err := netip.ParseAddrPort(c.Address)
+	if err != nil || !address.Addr().IsLoopback() {
+		return nil, fmt.Errorf("imaptest: listen on %q: not an address and port of loopback", c.Address)
+	}
+	return net.Listen("tcp", c.Address)
 }
 
 // Close ends all connections and returns when every session of the server has ended. A second call does nothing.

@@ -1,7 +1,7 @@
 // Package faulty holds IMAP servers that behave badly and a proxy that damages connections, for tests alone. The servers follow
 // a [Script]; what a well-behaved server does is left to package imaptest.
 //
-// Everything listens on loopback. Nothing here times out by itself except where a script says so: a step that waits ends when
+// Everything listens on loopback, unless it is given a listener. Nothing here times out by itself except where a script says so: a step that waits ends when
 // the peer goes or the server is closed.
 package faulty
 
@@ -46,9 +46,14 @@ func ServeOn(address string, s Script) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &Server{listener: listener, script: s, done: make(chan struct{}), open: make(map[*net.TCPConn]struct{})}
+	return ServeListener(listener, s), nil
+}
+
+// ServeListener is Serve on a listener, such as one of another network namespace. The server closes it.
+func ServeListener(l *net.TCPListener, s Script) *Server {
+	server := &Server{listener: l, script: s, done: make(chan struct{}), open: make(map[*net.TCPConn]struct{})}
 	server.running.Go(server.acceptLoop)
-	return server, nil
+	return server
 }
 
 // listen listens on an address of loopback and on no other.

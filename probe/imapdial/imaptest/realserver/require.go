@@ -21,12 +21,19 @@ func Require(t testing.TB, program string) string {
 	t.Helper()
 	path := find(program)
 	if path == "" {
-		if required(program) {
-			t.Fatalf("%s is not installed, and %s asks for it", program, requireVariable)
-		}
-		t.Skipf("%s is not installed", program)
+		Missing(t, program, program+" is not installed")
 	}
 	return path
+}
+
+// Missing ends a test that lacks something which need not be a program: it skips or fails as [Require] does. what is the word for it in the
+// environment variable, reason what the log says.
+func Missing(t testing.TB, what, reason string) {
+	t.Helper()
+	if required(what) {
+		t.Fatalf("%s, and %s asks for it", reason, requireVariable)
+	}
+	t.Skipf("%s", reason)
 }
 
 func required(program string) bool { return listed("all") || listed(program) }
