@@ -220,6 +220,9 @@ type tap struct {
 	seen  recording // until the handshake ends
 }
 
+// NetConn returns the connection below, for those who ask the kernel about it.
+func (t *tap) NetConn() net.Conn { return t.Conn }
+
 func (t *tap) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	t.seen.add(p[:n])

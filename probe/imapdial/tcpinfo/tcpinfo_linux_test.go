@@ -2,6 +2,7 @@ package tcpinfo
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -79,5 +80,55 @@ func TestUnknown(t *testing.T) {
 	client.Close()
 	if info := Of(client); info != (Info{}) {
 		t.Errorf("got %+v of a closed connection", info)
+	}
+}
+
+func TestWhatWasCarried(t *testing.T) {
+	client, server := pair(t)
+	const sent, answered = 3000, 500
+	for _, way := range []struct {
+		from, to *net.TCPConn
+		octets   int
+	}{{client, server, sent}, {server, client, answered}} {
+		if _, err := way.from.Write(make([]byte, way.octets)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(way.to, make([]byte, way.octets)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(2 * time.Second)
+	info := Of(client)
+	for info.InFlight > 0 && time.Now().Before(deadline) {
+		info = Of(client)
+	}
+	if info.Acked != sent+1 || info.Received != answered || info.InFlight != 0 || info.Retransmits != 0 || info.OutOfOrder != 0 {
+		t.Errorf("got %+v", info)
+	}
+	if info.PathMTU < 1500 || info.SendMSS <= 0 || info.SendMSS >= info.PathMTU || info.ReceiveMSS <= 0 || info.OfferedMSS <= info.SendMSS || info.OfferedMSS >= info.PathMTU {
+		t.Errorf("sizes: got %+v", info)
+	}
+	if info.RTT <= 0 || info.RTT > time.Second {
+		t.Errorf("the round trip on loopback took %v", info.RTT)
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	client, server := pair(t)
+	if _, err := server.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	const pause = 50 * time.Millisecond
+	for Of(client).Quiet < pause {
+		if time.Since(begin) > 5*time.Second {
+			t.Fatalf("after %v it was quiet for %v", time.Since(begin), Of(client).Quiet)
+		}
+	}
+	if took := time.Since(begin); took < pause/2 {
+		t.Errorf("it was quiet for %v after %v", pause, took)
 	}
 }
