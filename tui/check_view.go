@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
+	"github.com/imapilot-project/imapilot/probe/render"
 	"github.com/imapilot-project/imapilot/probe/render/layout"
 )
 
@@ -211,9 +211,9 @@ func (c *checkStep) detailLines(w *wizard, wide int) []string {
 	}
 	cell := c.current(w)
 	if f := worst(cell.findings); f != nil {
-		return findingLines(w.theme, f, wide)
+		return findingLines(w.theme, f, c.pathLines(w.theme, f, wide, false), wide)
 	}
-	return c.resultLines(w, cell, wide)
+	return append(c.resultLines(w, cell, wide), c.loosePathLines(w.theme, wide)...)
 }
 
 // labelled wraps text behind a label in the first column.
@@ -229,21 +229,25 @@ func labelled(t *theme, label, text string, wide int) []string {
 	return out
 }
 
-// findingLines says what was found, why that is so, and what can be done.
-func findingLines(t *theme, f *finding.Finding, wide int) []string {
-	out := labelled(t, "What", f.Summary, wide)
+// findingLines says what was found, where on the path, why that is so, and what can be done.
+func findingLines(t *theme, f *finding.Finding, path []string, wide int) []string {
+	out := append(labelled(t, "What", f.Summary, wide), path...)
 	if f.Cause != "" {
 		out = append(out, labelled(t, "Why", f.Cause, wide)...)
 	}
 	label := "Fix"
 	for n, r := range f.Remedies {
-		for i, l := range wrap(wire.Printable(r.Text), wide-11) {
+		letter := render.LetterOf(r.Text)
+		for i, l := range wrap(wire.Printable(letter.Head), wide-11) {
 			head := "   "
 			if i == 0 {
 				head = number(t, n, r) + "  "
 			}
 			out = append(out, " "+t.muted.Render(t.fit(label, 6))+head+l)
 			label = ""
+		}
+		for _, l := range letter.Wrapped(wide - 11) {
+			out = append(out, strings.Repeat(" ", 10)+l)
 		}
 	}
 	return out
@@ -303,7 +307,7 @@ func (c *checkStep) everything(w *wizard, cell cell, wide int) []string {
 	var out []string
 	for _, f := range bySeverity(cell.findings) {
 		out = append(out, " "+t.bold.Render(string(f.Code))+t.muted.Render(fmt.Sprintf("  %s, responsible: %s, %s", f.Severity, f.Responsible, f.Certainty)))
-		out = append(out, findingLines(t, &f, wide)...)
+		out = append(out, findingLines(t, &f, c.pathLines(t, &f, wide, true), wide)...)
 		out = append(out, evidenceLines(t, f.Evidence, wide)...)
 		label := "Show"
 		for _, line := range f.Reproduce {
@@ -319,6 +323,7 @@ func (c *checkStep) everything(w *wizard, cell cell, wide int) []string {
 		out = append(out, "")
 	}
 	out = append(out, c.resultLines(w, cell, wide)...)
+	out = append(out, c.loosePathLines(t, wide)...)
 	if c.row == rowTLS || c.row == rowCertificate || c.row == rowName {
 		out = append(out, chainLines(t, focusOf(c.targetOf(c.side)))...)
 	}
@@ -329,12 +334,11 @@ func (c *checkStep) everything(w *wizard, cell cell, wide int) []string {
 func evidenceLines(t *theme, evidence map[string]any, wide int) []string {
 	var out []string
 	label := "Seen"
-	for _, name := range slices.Sorted(maps.Keys(evidence)) {
-		value := fmt.Sprint(evidence[name])
-		if value == "" || value == "[]" {
+	for _, e := range render.EvidenceOf(evidence) {
+		if e.Value == `""` || e.Value == "[]" || e.Value == "null" {
 			continue
 		}
-		out = append(out, labelled(t, label, name+": "+value, wide)...)
+		out = append(out, labelled(t, label, e.Name+": "+e.Value, wide)...)
 		label = ""
 	}
 	return out
@@ -373,7 +377,12 @@ func chainLines(t *theme, e *probe.EndpointReport) []string {
 func (c *checkStep) compact(w *wizard, wide, high int) []string {
 	t := w.theme
 	out := []string{c.status(w)}
-	if c.detail || c.report != nil && high > int(numRows)+4 {
+	if c.detail {
+		lines := c.everything(w, c.current(w), wide)
+		c.scroll = min(c.scroll, max(len(lines)-(high-len(out)), 0))
+		return append(out, lines[c.scroll:]...)
+	}
+	if c.report != nil && high > int(numRows)+4 {
 		out = append(out, c.detailLines(w, wide)...)
 	}
 	names := [2]string{"Source", "Destination"}

@@ -99,6 +99,9 @@ func poison(w *wizard, name, said string) {
 		if target == nil {
 			continue
 		}
+		if p := target.Path; p != nil {
+			p.Hops[0].Address, p.ActsAt.Address, p.ActsAt.How = said, name, said
+		}
 		for _, e := range target.Endpoints {
 			for i := range e.Checks {
 				e.Checks[i].Summary = said
@@ -112,6 +115,9 @@ func poison(w *wizard, name, said string) {
 		for i := range r.Findings {
 			r.Findings[i].Summary, r.Findings[i].Cause = said, name+said
 			r.Findings[i].Evidence = map[string]any{"said": said}
+			for j := range r.Findings[i].Remedies {
+				r.Findings[i].Remedies[j].Text = name + "\n" + said
+			}
 		}
 	}
 	if p := w.plan.plan; p != nil {

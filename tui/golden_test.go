@@ -50,6 +50,17 @@ var screens = []struct {
 		w.check.finished(w, checked{report: mismatchReport()})
 		w.check.detail = true
 	}},
+	{"check-path", func(w *wizard) { atCheck(w); w.check.finished(w, checked{report: droppedReport()}) }},
+	{"check-path-detail", func(w *wizard) {
+		atCheck(w)
+		w.check.finished(w, checked{report: droppedReport()})
+		w.check.detail = true
+	}},
+	{"check-letter", func(w *wizard) {
+		atCheck(w)
+		w.check.finished(w, checked{report: droppedReport()})
+		w.check.press(w, keyMsg("w"))
+	}},
 	{"check-error", func(w *wizard) {
 		atCheck(w)
 		w.check.finished(w, checked{err: fmt.Errorf("source password from env:PW: it is not set")})

@@ -47,6 +47,7 @@ var (
 	keyApply  = bind("1-9", "apply fix", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 	keyCommand  = bind("c", "command", "c")
+	keyLetter   = bind("w", "text to send", "w")
 	keyChoose   = bind("enter", "do it", "enter")
 	keyStop     = bind("q", "stop safely", "q")
 	keyFailures = bind("f", "failed only", "f")

@@ -125,6 +125,31 @@ func mismatchReport() *probe.Report {
 	return r
 }
 
+// droppedReport is one in which this network's second router drops what goes to the destination's port 993.
+func droppedReport() *probe.Report {
+	r := sampleReport()
+	dropped := healthy("mail.example.org", 993, "tls", false)
+	failAt(dropped, "tcp.connect", "mail.example.org:993 does not answer", checkOrder["tls"][1:]...)
+	dropped.TLS = nil
+	t := r.Targets[1]
+	t.Endpoints, t.Recommended = []*probe.EndpointReport{dropped}, nil
+	hops := []probe.Hop{{TTL: 1, Address: "10.1.0.1", RTTMS: 0.4}, {TTL: 2, Address: "10.2.0.2", RTTMS: 1.2}}
+	t.Path = &probe.Path{Hops: hops, ActsAt: &probe.Hop{TTL: 2, Address: "10.2.0.2", RTTMS: 1.2, How: "drop"}}
+	r.Verdict, r.ExitCode, r.Pair = probe.Blocked, 10, nil
+	f := sampleFinding(1, "mail.example.org:993/tls", "tcp.connect", "net.dropped", finding.Block,
+		"mail.example.org:993 does not answer: nothing came back within 10 s", "other ports of the server get farther than 10.2.0.2, this one does not",
+		finding.Remedy{Text: "try another network"}, finding.Remedy{Text: sampleLetter})
+	f.Responsible, f.Certainty = finding.Path, finding.Likely
+	f.Evidence = map[string]any{"last_hop": "10.2.0.2"}
+	r.Findings = []finding.Finding{f}
+	return r
+}
+
+// sampleLetter is a remedy that is ready to be sent.
+const sampleLetter = `send this to whoever administers 10.2.0.2 (hop 2):
+On 2026-05-24 at 14:02:13 UTC, TCP connections from 10.1.0.2 to mail.example.org (198.51.100.4), port 993, got as far as 10.2.0.2 and no farther, while those to port 143 of the same server did. Please allow TCP to port 993 there. To see it:
+  imapilot probe --path --control imap.example.net:993 mail.example.org:993`
+
 func sampleFinding(target int, endpoint, check string, code finding.Code, severity finding.Severity, summary, cause string, remedies ...finding.Remedy) finding.Finding {
 	f := finding.Finding{Code: code, Severity: severity, Target: &target, Check: check, Responsible: finding.Server, Certainty: finding.Certain,
 		Summary: summary, Cause: cause, Remedies: remedies, Evidence: map[string]any{"dns_names": []string{"mx1.hoster.example"}}, Ref: "RFC 6125",

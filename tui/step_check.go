@@ -12,6 +12,7 @@ import (
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/finding"
+	"github.com/imapilot-project/imapilot/probe/render"
 	"github.com/imapilot-project/imapilot/probe/render/layout"
 )
 
@@ -105,6 +106,11 @@ func (c *checkStep) finished(w *wizard, result any) tea.Cmd {
 
 // cells returns the lines of a side.
 func (c *checkStep) cells(w *wizard, side int) [numRows]cell {
+	return cells(c.targets[side], c.findingsOf(side), w.op == nil, w.now)
+}
+
+// findingsOf are the findings of one side; there are none before the report.
+func (c *checkStep) findingsOf(side int) []finding.Finding {
 	var findings []finding.Finding
 	if c.report != nil {
 		for _, f := range c.report.Findings {
@@ -113,7 +119,7 @@ func (c *checkStep) cells(w *wizard, side int) [numRows]cell {
 			}
 		}
 	}
-	return cells(c.targets[side], findings, w.op == nil, w.now)
+	return findings
 }
 
 // pairCell sums up the checks of both servers together.
@@ -200,8 +206,12 @@ func (c *checkStep) nextFinding(w *wizard) {
 }
 
 func (c *checkStep) bindings(w *wizard) []key.Binding {
+	var letter []key.Binding
+	if len(c.letters(w)) > 0 {
+		letter = append(letter, keyLetter)
+	}
 	if c.detail {
-		return []key.Binding{keyUp, keyPageUp, keyFault, keyApply, keyShut, keyHelp}
+		return slices.Concat([]key.Binding{keyUp, keyPageUp}, letter, []key.Binding{keyFault, keyApply, keyShut, keyHelp})
 	}
 	out := []key.Binding{keyUp, keySide, keyOpen}
 	if w.op != nil {
@@ -213,6 +223,7 @@ func (c *checkStep) bindings(w *wizard) []key.Binding {
 	if len(c.fixes(w)) > 0 {
 		out = append(out, keyApply)
 	}
+	out = append(out, letter...)
 	return append(out, keyFault, keyEdit, keyAgain, keyCommand, keyBack, keyQuit, keyHelp)
 }
 
@@ -228,6 +239,8 @@ func (c *checkStep) press(w *wizard, msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, keyFault):
 		c.moved, c.scroll = true, 0
 		c.nextFinding(w)
+	case key.Matches(msg, keyLetter):
+		w.showLetters = c.letters(w)
 	case c.detail:
 	case key.Matches(msg, keyUp):
 		c.move(-1)
@@ -290,6 +303,21 @@ func (c *checkStep) fixes(w *wizard) []finding.Remedy {
 	for _, r := range f.Remedies {
 		if len(r.Apply) > 0 {
 			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// letters are the texts of the current line's gravest finding that are ready to be sent.
+func (c *checkStep) letters(w *wizard) []render.Letter {
+	f := worst(c.current(w).findings)
+	if f == nil {
+		return nil
+	}
+	var out []render.Letter
+	for _, r := range f.Remedies {
+		if l := render.LetterOf(r.Text); len(l.Body) > 0 {
+			out = append(out, l)
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
+	"github.com/imapilot-project/imapilot/probe/render"
 	"github.com/imapilot-project/imapilot/probe/render/layout"
 	mailsync "github.com/imapilot-project/imapilot/sync"
 )
@@ -72,6 +73,9 @@ type wizard struct {
 	// showCommand is the subcommand whose equivalent command line fills the screen, without a frame: to be copied with the terminal's own
 	// means; "" when it does not.
 	showCommand string
+	// showLetters are texts to be sent to somebody that fill the screen in the same way, from the line letterTop on.
+	showLetters []render.Letter
+	letterTop   int
 
 	session    *session   // the job of the last check
 	op         *operation // the engine's call that is waited for, or nil
@@ -185,14 +189,38 @@ func (w *wizard) press(msg tea.KeyMsg) tea.Cmd {
 		return tea.Suspend
 	case w.stopping:
 		return nil
-	case w.showKeys, w.showCommand != "":
-		w.showKeys, w.showCommand = false, ""
+	case len(w.showLetters) > 0 && key.Matches(msg, keyUp, keyDown, keyPageUp, keyPageDn, keyHome, keyEnd):
+		w.letterTop = scrolled(w.letterTop, msg)
+		return nil
+	case w.covered():
+		w.uncover()
 		return nil
 	case w.at == stepServers && key.Matches(msg, keyHelpForm), w.at != stepServers && key.Matches(msg, keyHelp):
 		w.showKeys = true
 		return nil
 	}
 	return w.step().press(w, msg)
+}
+
+// covered tells that something fills the screen in place of the step.
+func (w *wizard) covered() bool { return w.showKeys || w.showCommand != "" || len(w.showLetters) > 0 }
+
+func (w *wizard) uncover() { w.showKeys, w.showCommand, w.showLetters, w.letterTop = false, "", nil, 0 }
+
+// bare is what fills the screen without a frame, to be copied.
+func (w *wizard) bare(wide, high int) []string {
+	if w.showCommand != "" {
+		return layout.Command(w.command(w.showCommand), wide)
+	}
+	var lines []string
+	for i, l := range w.showLetters {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, l.Wrapped(wide)...)
+	}
+	w.letterTop = min(w.letterTop, max(len(lines)-high, 0))
+	return lines[w.letterTop:]
 }
 
 // begin starts a call of an engine. It is the only one that is waited for.
@@ -240,7 +268,8 @@ func (w *wizard) interrupt(cause *interrupt) tea.Cmd {
 	if w.op == nil {
 		return tea.Quit
 	}
-	w.stopping, w.showKeys, w.showCommand, w.copying.asking = true, false, "", false
+	w.uncover()
+	w.stopping, w.copying.asking = true, false
 	w.op.cancel(cause)
 	return nil
 }
@@ -299,8 +328,8 @@ func (w *wizard) fullFrame(wide, high int) []string {
 	switch {
 	case w.showKeys:
 		body = w.keyList(wide, bodyHigh)
-	case w.showCommand != "":
-		body = layout.Command(w.command(w.showCommand), wide)
+	case w.covered():
+		body = w.bare(wide, bodyHigh)
 	default:
 		body = w.step().body(w, wide, bodyHigh)
 	}
@@ -324,8 +353,8 @@ func (w *wizard) compactFrame(wide, high int) []string {
 	switch {
 	case w.showKeys:
 		body = w.theme.helpList(w.allKeys())
-	case w.showCommand != "":
-		body = layout.Command(w.command(w.showCommand), wide)
+	case w.covered():
+		body = w.bare(wide, high-help-1)
 	case w.stopping:
 		body = append([]string{w.status()}, w.step().compact(w, wide, high-help-2)...)
 	default:
@@ -344,7 +373,9 @@ func (w *wizard) bindings() []key.Binding {
 	switch {
 	case w.stopping:
 		return []key.Binding{bind("ctrl+c", "leave at once", "ctrl+c")}
-	case w.showKeys, w.showCommand != "":
+	case len(w.showLetters) > 0:
+		return []key.Binding{keyUp, keyClose}
+	case w.covered():
 		return []key.Binding{keyClose}
 	}
 	return w.step().bindings(w)

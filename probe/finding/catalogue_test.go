@@ -73,7 +73,9 @@ func TestResponsible(t *testing.T) {
 		"cert": {Server}, "local": {ThisComputer}, "auth": {AccountHolder}, "account": {AccountHolder}, "pair": {AccountHolder, You},
 	}
 	exceptions := map[Code]Responsible{
-		"net.refused": Server, "net.local-firewall": ThisComputer, "net.local-route": ThisComputer,
+		"net.refused": Server, "net.flaky": Server, "net.local-firewall": ThisComputer, "net.local-route": ThisComputer,
+		"net.refused-by-hop": Path, "net.port-unreachable": Path, "net.redirected": Path, "net.mtu-black-hole": Path, "net.freezes": Path,
+		"net.egress-blocked": LocalNetwork, "net.captive-portal": LocalNetwork, "net.intercepted": LocalNetwork,
 		"starttls.stripped": Path, "cert.inspection": LocalNetwork,
 		"auth.unavailable": Server, "auth.login-disabled": Server, "auth.no-mechanism": Server, "auth.secret-whitespace": You, "auth.token-rejected": You,
 	}

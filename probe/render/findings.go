@@ -197,7 +197,8 @@ func (v *view) item(title, text string) {
 func (v *view) remedy(title string, number int, m finding.Remedy) {
 	head := itemHead(title)
 	head.Text += fmt.Sprintf("%d  ", number)
-	text := m.Text
+	letter := LetterOf(m.Text)
+	text := letter.Head
 	if len(m.Apply) > 0 {
 		text += ":"
 	}
@@ -206,6 +207,19 @@ func (v *view) remedy(title string, number int, m finding.Remedy) {
 	for _, flag := range flagsOf(m) {
 		v.Line(indent, layout.Span{Text: flag, Tone: layout.Accent})
 	}
+	v.letter(letter)
+}
+
+// letter writes what is ready to be sent at the margin, set apart by blank lines, so that it can be copied as it is.
+func (v *view) letter(l Letter) {
+	if len(l.Body) == 0 {
+		return
+	}
+	v.Blank()
+	for _, line := range l.Wrapped(v.Columns()) {
+		v.Line(layout.Plain(line))
+	}
+	v.Blank()
 }
 
 // flagsOf are the flags that put a remedy into effect, as they are typed.
@@ -220,22 +234,38 @@ func flagsOf(m finding.Remedy) []string {
 // evidence writes what was seen, as it stands in the JSON.
 func (v *view) evidence(evidence map[string]any) {
 	title := "Seen"
-	for _, e := range evidenceOf(evidence) {
+	for _, e := range EvidenceOf(evidence) {
 		v.Paragraph(itemHead(title), e.Name+": "+e.Value)
 		title = ""
 	}
 }
 
-func evidenceOf(evidence map[string]any) []outlineEvidence {
-	var list []outlineEvidence
+// Evidence is a piece of what was seen.
+type Evidence struct{ Name, Value string }
+
+// EvidenceOf returns pieces of evidence by name, each value in JSON, with blanks between the items of a list so that a line can break there.
+func EvidenceOf(evidence map[string]any) []Evidence {
+	var list []Evidence
 	for _, name := range slices.Sorted(maps.Keys(evidence)) {
-		value, err := json.Marshal(evidence[name])
-		if err != nil {
-			value = []byte(err.Error())
-		}
-		list = append(list, outlineEvidence{name, string(value)})
+		list = append(list, Evidence{name, jsonText(evidence[name])})
 	}
 	return list
+}
+
+func jsonText(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	var items []json.RawMessage
+	if json.Unmarshal(data, &items) != nil || len(items) < 2 {
+		return string(data)
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = string(item)
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
 }
 
 // responsibleWords say who can remove the cause.

@@ -211,7 +211,9 @@ func findingText(f finding.Finding) string {
 		lines = append(lines, "why: "+f.Cause)
 	}
 	for _, m := range f.Remedies {
-		lines = append(lines, layout.Join(" ", "fix: "+m.Text, strings.Join(flagsOf(m), " ")))
+		letter := LetterOf(m.Text)
+		lines = append(lines, layout.Join(" ", "fix: "+letter.Head, strings.Join(flagsOf(m), " ")))
+		lines = append(lines, letter.Wrapped(letterWidth)...)
 	}
 	lines = append(lines, "who: "+who(&group{Finding: f}))
 	for _, command := range f.Reproduce {

@@ -83,21 +83,25 @@ func (m *markdown) findings() {
 		for _, s := range f.Summaries {
 			fmt.Fprintf(m, "%s\n\n", md(s))
 		}
+		if f.Path != nil {
+			m.pathMap(f.Path)
+		}
 		if f.Cause != "" {
 			fmt.Fprintf(m, "- **Why**: %s\n", md(f.Cause))
 		}
 		for _, r := range f.Remedies {
-			text := md(r.Text)
+			text := md(r.Head)
 			for _, flag := range r.Flags {
 				text += " " + code(flag)
 			}
 			fmt.Fprintf(m, "- **Fix**: %s\n", text)
+			m.letter(r.Letter)
 		}
 		fmt.Fprintf(m, "- **Who**: %s\n", md(f.Who))
 		fmt.Fprintf(m, "- **More**: %s\n", layout.Join("; ", code("imapilot explain "+f.Code), md(f.Ref)))
 		if len(f.Reproduce) > 0 {
-			m.WriteString("\nTo see it without imapilot:\n\n")
-			m.block("sh", f.Reproduce)
+			m.WriteString("\nTo see it yourself:\n\n")
+			m.block("sh", "", f.Reproduce)
 		}
 	}
 }
@@ -108,7 +112,7 @@ func (m *markdown) settings() {
 	}
 	for _, s := range m.Settings {
 		m.WriteByte('\n')
-		m.block("sh", s.Lines)
+		m.block("sh", "", s.Lines)
 		if s.Limit != "" {
 			fmt.Fprintf(m, "\n%s: %s\n", md(s.Name), s.Limit)
 		}
@@ -142,11 +146,42 @@ func (m *markdown) path(p *outlinePath) {
 	if p == nil {
 		return
 	}
-	fmt.Fprintf(m, "\n### the way there: %s\n\n", md(p.Sum+"; "+p.Cause))
+	fmt.Fprintf(m, "\n### the way there: %s\n\n", md(p.Sum))
+	if !p.Drawn {
+		m.pathMap(p)
+	}
 	m.head("hop", "address", "", "time")
 	for _, h := range p.Hops {
 		m.row(fmt.Sprint(h.TTL), h.Address, h.How, h.RTT)
 	}
+}
+
+// pathMap writes the map with the times of its hops below, and what it says.
+func (m *markdown) pathMap(p *outlinePath) {
+	var lines []string
+	style := layout.Style{Width: letterWidth}
+	for _, spans := range p.Lines(style, true) {
+		line := ""
+		for _, span := range spans {
+			line += span.Text
+		}
+		lines = append(lines, line)
+	}
+	m.block("text", "", lines)
+	m.WriteByte('\n')
+	for _, words := range p.Words(style) {
+		fmt.Fprintf(m, "%s\n\n", md(words))
+	}
+}
+
+// letter writes what is ready to be sent, so that it can be copied: a block within the list item before it.
+func (m *markdown) letter(l Letter) {
+	if len(l.Body) == 0 {
+		return
+	}
+	m.WriteByte('\n')
+	m.block("text", "  ", l.Wrapped(letterWidth))
+	m.WriteByte('\n')
 }
 
 func (m *markdown) checks(checks []outlineCheck) {
@@ -173,14 +208,14 @@ func (m *markdown) certificates(p outlinePort) {
 	}
 }
 
-// block writes lines as they are, between fences longer than any in them.
-func (m *markdown) block(language string, lines []string) {
+// block writes lines as they are, each behind indent, between fences longer than any in them.
+func (m *markdown) block(language, indent string, lines []string) {
 	fence := strings.Repeat("`", max(3, longestRun(strings.Join(lines, "\n"), '`')+1))
-	fmt.Fprintf(m, "%s%s\n", fence, language)
+	fmt.Fprintf(m, "%s%s%s\n", indent, fence, language)
 	for _, l := range lines {
-		fmt.Fprintln(m, layout.Clean(l))
+		fmt.Fprintln(m, strings.TrimRight(indent+layout.Clean(l), " "))
 	}
-	fmt.Fprintln(m, fence)
+	fmt.Fprintln(m, indent+fence)
 }
 
 // code is text as code within a line (CommonMark section 6.1).

@@ -41,7 +41,7 @@ type outlineSide struct {
 	Name, Host string // "source", or "" where there are only servers
 	Checks     []outlineCheck
 	Ports      []outlinePort
-	Path       *outlinePath
+	Path       *outlinePath // nil without one
 }
 
 type outlineCheck struct{ Class, Word, Label, Fact, Took string }
@@ -76,17 +76,16 @@ type outlineFinding struct {
 	Code, Title, Class, Word, Place string
 	Summaries                       []string
 	Cause, Who, Ref                 string
+	Path                            *outlinePath // what it was made of; nil without one
 	Remedies                        []outlineRemedy
 	Reproduce                       []string
-	Evidence                        []outlineEvidence
+	Evidence                        []Evidence
 }
 
 type outlineRemedy struct {
-	Text  string
+	Letter
 	Flags []string
 }
-
-type outlineEvidence struct{ Name, Value string }
 
 type outlineSettings struct {
 	Name  string
@@ -112,6 +111,7 @@ func newOutline(r *probe.Report, o Options) *outline {
 		out.Findings = append(out.Findings, v.outlineFinding(g))
 		out.addCode(g.Code)
 	}
+	out.addPaths(v)
 	for i, t := range r.Targets {
 		if t.Recommended == nil {
 			continue
@@ -123,6 +123,21 @@ func newOutline(r *probe.Report, o Options) *outline {
 		out.Settings = append(out.Settings, s)
 	}
 	return out
+}
+
+// addPaths gives each target its path, and draws it with the finding that was made of it if there is one.
+func (o *outline) addPaths(v *view) {
+	groups := groupFindings(v.report)
+	for i := range v.report.Targets {
+		m := v.pathMap(i)
+		if m == nil {
+			continue
+		}
+		o.Sides[i].Path = outlinePathOf(m)
+		if at := slices.IndexFunc(groups, func(g *group) bool { return m.Concerns(g.Finding) }); at >= 0 {
+			o.Findings[at].Path, o.Sides[i].Path.Drawn = outlinePathOf(m), true
+		}
+	}
 }
 
 func toneClass(t layout.Tone) string {
@@ -149,7 +164,6 @@ func (v *view) outlineSide(index int, t *probe.TargetReport) outlineSide {
 			first = p
 		}
 	}
-	s.Path = outlinePathOf(t.Path)
 	return s
 }
 
@@ -243,13 +257,13 @@ func (v *view) outlineFinding(g *group) outlineFinding {
 	mark, word := g.mark()
 	f := outlineFinding{
 		Code: string(g.Code), Title: string(g.Code), Class: mark.Word(), Word: word, Place: v.place(g),
-		Summaries: g.summaries, Cause: g.Cause, Who: who(g), Ref: g.Ref, Reproduce: g.reproduce, Evidence: evidenceOf(g.Evidence),
+		Summaries: g.summaries, Cause: g.Cause, Who: who(g), Ref: g.Ref, Reproduce: g.reproduce, Evidence: EvidenceOf(g.Evidence),
 	}
 	if e, ok := finding.Lookup(g.Code); ok {
 		f.Title = e.Title
 	}
 	for _, m := range g.remedies {
-		f.Remedies = append(f.Remedies, outlineRemedy{Text: m.Text, Flags: flagsOf(m)})
+		f.Remedies = append(f.Remedies, outlineRemedy{LetterOf(m.Text), flagsOf(m)})
 	}
 	return f
 }

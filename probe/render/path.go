@@ -4,13 +4,28 @@ import (
 	"fmt"
 
 	"github.com/imapilot-project/imapilot/probe"
+	"github.com/imapilot-project/imapilot/probe/finding"
 	"github.com/imapilot-project/imapilot/probe/render/layout"
 )
 
-// An outlinePath is the way to a server and where on it something acts.
+// An outlinePath is the path to a server and where on it something acts.
 type outlinePath struct {
-	Sum, Cause string
-	Hops       []outlineHop
+	*PathMap
+	Sum      string
+	Drawn    bool // elsewhere, with a finding
+	Stations []outlineStation
+	Hops     []outlineHop
+}
+
+// An outlineStation is a place in the drawing.
+type outlineStation struct {
+	Class     string // self, hop, silent or server; of one that acts, problem or warning behind it
+	Name      string
+	Place     string // "hop 2"
+	RTT       string
+	Sign      string // what stands behind it if it acts
+	SignClass string
+	SignWord  string
 }
 
 type outlineHop struct {
@@ -18,44 +33,81 @@ type outlineHop struct {
 	TTL                      int
 }
 
-// outlinePathOf is nil where the way was not looked at.
-func outlinePathOf(p *probe.Path) *outlinePath {
-	if p == nil {
+// AllWords are the words of a drawing that shows every hop.
+func (p *outlinePath) AllWords() []string { return p.Words(layout.Style{Width: 1 << 20}) }
+
+// outlinePathOf is nil where the path was not looked at.
+func outlinePathOf(m *PathMap) *outlinePath {
+	if m == nil {
 		return nil
 	}
-	out := &outlinePath{Sum: layout.Counted(int64(len(p.Hops)), "hop", "hops"), Cause: pathCause(p)}
-	for _, h := range p.Hops {
-		hop := outlineHop{TTL: h.TTL, Address: h.Address, How: h.How}
-		if h.Address == "" {
-			hop.Address = "no answer"
-		}
-		if h.RTTMS > 0 {
-			hop.RTT = layout.Milliseconds(h.RTTMS)
-		}
-		if p.ActsAt != nil && p.ActsAt.TTL == h.TTL {
-			hop.Class = layout.Problem.Word()
-		}
-		out.Hops = append(out.Hops, hop)
+	out := &outlinePath{PathMap: m, Sum: m.Distance()}
+	for _, st := range m.stations {
+		out.Stations = append(out.Stations, m.outlineStation(st))
+	}
+	for _, h := range m.path.Hops {
+		out.Hops = append(out.Hops, m.outlineHop(h))
 	}
 	return out
 }
 
-// pathCause says where on the way something acts.
-func pathCause(p *probe.Path) string {
-	if p.ActsAt == nil {
-		return "nothing was seen to act on the way"
+func (m *PathMap) outlineStation(st station) outlineStation {
+	out := outlineStation{Class: stationClasses[st.kind], Name: st.name, Place: st.hopWords(), RTT: st.took()}
+	if out.Place == out.Name {
+		out.Place = "address unknown"
 	}
-	return "the cause is at " + layout.Join(": ", layout.Join(", ", fmt.Sprintf("hop %d", p.ActsAt.TTL), p.ActsAt.Address), p.ActsAt.How)
+	if st.acts {
+		out.SignClass = toneClass(pathSigns[m.mark].tone)
+		out.Class += " " + out.SignClass
+		out.Sign, out.SignWord = m.mark.span(layout.Style{}).Text, signWords[m.mark]
+	}
+	return out
 }
 
-// pathBlock shows the way in the text: its length and where something acts, and each hop when all is asked for.
-func (v *view) pathBlock(p *probe.Path) block {
-	out := outlinePathOf(p)
-	b := block{title: []layout.Span{layout.Plain("  the way there  "), {Text: out.Sum, Tone: layout.Muted}}, notes: []string{out.Cause}}
+var stationClasses = [...]string{kindSelf: "self", kindHop: "hop", kindSilent: "silent", kindServer: "server"}
+
+// signWords read the signs aloud.
+var signWords = [...]string{cut: "the packets end here", turned: "answered from here", diverted: "sent on from here to another machine"}
+
+func (m *PathMap) outlineHop(h probe.Hop) outlineHop {
+	hop := outlineHop{TTL: h.TTL, Address: h.Address, How: h.How}
+	if h.Address == "" {
+		hop.Address = "no answer"
+	}
+	if h.RTTMS > 0 {
+		hop.RTT = layout.Milliseconds(h.RTTMS)
+	}
+	if a := m.path.ActsAt; a != nil && a.TTL == h.TTL {
+		hop.Class, hop.How = layout.Problem.Word(), layout.Join(", ", h.How, a.How)
+	}
+	return hop
+}
+
+// pathMap is the map of a target's path, nil without one.
+func (v *view) pathMap(index int) *PathMap {
+	var findings []finding.Finding
+	for _, f := range v.report.Findings {
+		if f.Target != nil && *f.Target == index {
+			findings = append(findings, f)
+		}
+	}
+	return NewPathMap(v.report.Targets[index], findings)
+}
+
+// pathBlock shows the path in the text: the map, where something acts, and each hop when all is asked for.
+func (v *view) pathBlock(m *PathMap) block {
+	const indent = "     "
+	b := block{title: []layout.Span{layout.Plain("  the way there  "), {Text: m.Distance(), Tone: layout.Muted}}}
+	style := v.Style
+	style.Width = v.Columns() - len(indent)
+	for _, line := range m.Lines(style, !v.verbose) {
+		b.drawing = append(b.drawing, append([]layout.Span{layout.Plain(indent)}, line...))
+	}
+	b.notes = m.Words(style)
 	if !v.verbose {
 		return b
 	}
-	for _, h := range out.Hops {
+	for _, h := range outlinePathOf(m).Hops {
 		mark := layout.NoMark
 		if h.Class != "" {
 			mark = layout.Problem

@@ -113,6 +113,9 @@ func (v *view) checks() {
 			v.Blank()
 		}
 		v.Line(b.title...)
+		for _, spans := range b.drawing {
+			v.Line(spans...)
+		}
 		for _, l := range b.lines {
 			v.checkLine(l)
 		}
@@ -124,10 +127,11 @@ func (v *view) checks() {
 
 // A block is a title and what stands below it.
 type block struct {
-	title  []layout.Span
-	target bool // a new target begins: a blank line before it
-	lines  []line
-	notes  []string // paragraphs below the lines
+	title   []layout.Span
+	target  bool            // a new target begins: a blank line before it
+	drawing [][]layout.Span // lines that are drawn as they are
+	lines   []line
+	notes   []string // paragraphs below the lines
 }
 
 // A line is a check, or several in one.

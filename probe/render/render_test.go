@@ -65,6 +65,12 @@ func TestGolden(t *testing.T) {
 		"full.txt":                 {full(), Options{}},
 		"full-verbose.txt":         {full(), Options{Verbose: true}},
 		"email-as-host.txt":        {emailAsHost(), Options{}},
+		"path-dropped.txt":         {pathDropped(), Options{}},
+		"path-dropped-ascii.txt":   {pathDropped(), Options{ASCII: true}},
+		"path-dropped-color.txt":   {pathDropped(), Options{Color: true}},
+		"path-dropped-verbose.txt": {pathDropped(), Options{Verbose: true}},
+		"path-long.txt":            {pathLong(), Options{}},
+		"path-redirected.txt":      {pathRedirected(), Options{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := text(t, test.report, test.options)
@@ -87,7 +93,7 @@ func checkPrintable(t *testing.T, got string, color bool) {
 }
 
 func TestColourSaysNothingOfItsOwn(t *testing.T) {
-	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort()} {
+	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), pathDropped(), pathRedirected()} {
 		colours := strings.NewReplacer("\x1b[0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[32m", "", "\x1b[36m", "", "\x1b[1;31m", "", "\x1b[1;33m", "")
 		if got, want := colours.Replace(text(t, r, Options{Color: true})), text(t, r, Options{}); got != want {
 			t.Errorf("without its colours the text is\n%s\nwant\n%s", got, want)
@@ -96,7 +102,7 @@ func TestColourSaysNothingOfItsOwn(t *testing.T) {
 }
 
 func TestASCIIHasNoMarksOutsideIt(t *testing.T) {
-	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort()} {
+	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), pathDropped(), pathRedirected()} {
 		got := text(t, r, Options{ASCII: true})
 		if i := strings.IndexFunc(got, func(r rune) bool { return r > 0x7e }); i >= 0 {
 			t.Errorf("a character outside ASCII: %q", got[i:min(len(got), i+20)])
@@ -131,7 +137,7 @@ func TestLastLineIsTheVerdict(t *testing.T) {
 
 func TestLinesFit(t *testing.T) {
 	for width := 64; width <= 160; width += 8 {
-		for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), longNames(), hostileServer()} {
+		for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), longNames(), hostileServer(), pathDropped(), pathLong()} {
 			for line := range strings.Lines(text(t, r, Options{Width: width})) {
 				if n := layout.Width(strings.TrimRight(line, "\n")); n > width && !strings.HasPrefix(line, "not ready") && !strings.Contains(line, "--") {
 					t.Errorf("at %d columns a line has %d: %s", width, n, line)
@@ -150,7 +156,7 @@ func TestOneScreenWhenAllIsWell(t *testing.T) {
 }
 
 func TestReplay(t *testing.T) {
-	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), hostileServer(), pinned()} {
+	for _, r := range []*probe.Report{healthyPair(), expired(), twoBlocked(), onePort(), hostileServer(), pinned(), pathDropped()} {
 		for name, write := range map[string]func(*bytes.Buffer) error{
 			"JSON":   func(b *bytes.Buffer) error { return JSON(b, r) },
 			"NDJSON": func(b *bytes.Buffer) error { return NDJSON(b, r) },

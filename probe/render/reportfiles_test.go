@@ -24,7 +24,7 @@ var formats = map[string]func(io.Writer, *probe.Report, Options) error{
 var reports = map[string]func() *probe.Report{
 	"healthy-pair": healthyPair, "healthy-server": healthyServer, "expired": expired, "two-blocked": twoBlocked, "one-port": onePort,
 	"no-secret": noSecret, "hostile": hostileServer, "long-names": longNames, "email-as-host": emailAsHost, "pinned": pinned,
-	"full": full,
+	"full": full, "path-dropped": pathDropped, "path-long": pathLong, "path-redirected": pathRedirected,
 }
 
 func written(t *testing.T, extension string, r *probe.Report) []byte {
@@ -200,6 +200,14 @@ func poison(r *probe.Report) *probe.Report {
 			for i := range e.TLS.Certificates {
 				c := &e.TLS.Certificates[i]
 				c.Subject, c.Issuer, c.DNSNames, c.Serial, c.KeyType, c.SignatureAlgorithm = nasty, nasty, []string{nasty}, nasty, nasty, nasty
+			}
+		}
+		if t.Path != nil {
+			for i := range t.Path.Hops {
+				t.Path.Hops[i].Address, t.Path.Hops[i].How = nasty, nasty
+			}
+			if a := t.Path.ActsAt; a != nil {
+				t.Path.ActsAt = &probe.Hop{TTL: a.TTL, Address: nasty, How: nasty}
 			}
 		}
 		if t.Recommended != nil {

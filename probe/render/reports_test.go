@@ -308,7 +308,7 @@ func full() *probe.Report {
 		e.TLS.Groups = []string{"X25519MLKEM768", "x25519", "secp256r1"}
 	}
 	t.Path = &probe.Path{Hops: []probe.Hop{{TTL: 1, Address: "192.0.2.1", RTTMS: 0.4}, {TTL: 2}, {TTL: 3, Address: "203.0.113.9", RTTMS: 7.2}},
-		ActsAt: &probe.Hop{TTL: 3, Address: "203.0.113.9", How: "the last hop that answers"}}
+		ActsAt: &probe.Hop{TTL: 3, Address: "203.0.113.9", How: "drop"}}
 	dropped := finding.New("net.dropped", "mail.example.org:993 does not answer: nothing came back within 10 s", "something on the way, or the server's own firewall, throws the packets away")
 	dropped.Certainty = finding.Likely
 	dropped.Reproduce = []string{"traceroute -T -p 993 198.51.100.4"}

@@ -46,8 +46,8 @@ func (v *view) targetBlocks(index int, t *probe.TargetReport) []block {
 			first = p
 		}
 	}
-	if t.Path != nil {
-		blocks = append(blocks, v.pathBlock(t.Path))
+	if m := v.pathMap(index); m != nil {
+		blocks = append(blocks, v.pathBlock(m))
 	}
 	return blocks
 }

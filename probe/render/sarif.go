@@ -174,7 +174,9 @@ func sarifResultOf(r *probe.Report, f finding.Finding, rule int) sarifResult {
 	digest := sha256.Sum256([]byte(string(f.Code) + "\x00" + place.FullyQualifiedName))
 	remedies := []string{}
 	for _, m := range f.Remedies {
-		remedies = append(remedies, layout.Join(" ", m.Text, strings.Join(flagsOf(m), " ")))
+		letter := LetterOf(m.Text)
+		letter.Head = layout.Clean(layout.Join(" ", letter.Head, strings.Join(flagsOf(m), " ")))
+		remedies = append(remedies, letter.Text(letterWidth))
 	}
 	return sarifResult{
 		RuleID: string(f.Code), RuleIndex: rule, Level: sarifLevel(f.Severity),
@@ -183,7 +185,7 @@ func sarifResultOf(r *probe.Report, f finding.Finding, rule int) sarifResult {
 		Fingerprints: map[string]string{"imapilotFinding/v1": hex.EncodeToString(digest[:])},
 		Properties: sarifFacts{
 			Severity: string(f.Severity), Check: f.Check, Responsible: string(f.Responsible), Certainty: string(f.Certainty),
-			Remedies: cleaned(remedies), Reproduce: cleaned(append([]string{}, f.Reproduce...)),
+			Remedies: remedies, Reproduce: cleaned(append([]string{}, f.Reproduce...)),
 		},
 	}
 }

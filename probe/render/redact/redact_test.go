@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -213,4 +214,51 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOneAddressOneMask follows the address of a router, and that of the server, through all places where the path puts them.
+func TestOneAddressOneMask(t *testing.T) {
+	const router, server, client = "10.2.0.2", "10.3.0.2", "10.1.0.2"
+	index := 0
+	f := finding.New("net.dropped", router+" drops connections to mail.acme.example:993", "packets come as far as "+router+" (hop 2) and no farther")
+	f.Target = &index
+	f.Remedies = []finding.Remedy{{Text: "send this to the administrator of " + router + ":\nTCP connections from " + client + " to " + server +
+		" port 993 vanish behind you. This was seen on 2026-05-24 14:02:13 UTC.\n  traceroute -n -T -p 993 " + server}}
+	f.Reproduce = []string{"traceroute -n -T -p 993 " + server + " # needs root"}
+	f.Evidence = map[string]any{
+		"acts_at": map[string]any{"ttl": 2, "address": router, "how": "icmp 3/13"}, "icmp": "icmp 3/13", "icmp_from": router,
+		"compared": []any{map[string]any{"address": server + ":143", "outcome": "connected"}, map[string]any{"address": "[fd03::2]:993", "outcome": "silence"}},
+	}
+	r := &probe.Report{Findings: []finding.Finding{f}, Targets: []*probe.TargetReport{{
+		Input: "mail.acme.example", Host: "mail.acme.example", Endpoints: []*probe.EndpointReport{{Host: "mail.acme.example", Port: 993, Address: server + ":993"}},
+		Path: &probe.Path{Hops: []probe.Hop{{TTL: 1}, {TTL: 2, Address: router, RTTMS: 1.5}, {TTL: 3, Address: server}},
+			ActsAt: &probe.Hop{TTL: 2, Address: router, RTTMS: 1.5, How: "icmp 3/13"}},
+	}}}
+	m := New()
+	masked := m.Report(r)
+	target, got := masked.Targets[0], masked.Findings[0]
+	hop, host, from := m.Host(router), m.Host(server), m.Host(client)
+	if p := target.Path; p.Hops[0].Address != "" || p.Hops[1] != (probe.Hop{TTL: 2, Address: hop, RTTMS: 1.5}) || p.Hops[2].Address != host ||
+		*p.ActsAt != (probe.Hop{TTL: 2, Address: hop, RTTMS: 1.5, How: "icmp 3/13"}) || target.Endpoints[0].Address != host+":993" {
+		t.Errorf("the path is %+v, acts at %+v; the endpoint is %s", p.Hops, p.ActsAt, target.Endpoints[0].Address)
+	}
+	for name, pair := range map[string][2]string{
+		"summary": {got.Summary, hop + " drops connections to host-1.example:993"},
+		"cause":   {got.Cause, "packets come as far as " + hop + " (hop 2) and no farther"},
+		"letter": {got.Remedies[0].Text, "send this to the administrator of " + hop + ":\nTCP connections from " + from + " to " + host +
+			" port 993 vanish behind you. This was seen on 2026-05-24 14:02:13 UTC.\n  traceroute -n -T -p 993 " + host},
+		"command": {got.Reproduce[0], "traceroute -n -T -p 993 " + host + " # needs root"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("the %s is\n%s\nwant\n%s", name, pair[0], pair[1])
+		}
+	}
+	evidence, err := json.Marshal(got.Evidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(`{"acts_at":{"address":%q,"how":"icmp 3/13","ttl":2},"compared":[{"address":%q,"outcome":"connected"},{"address":%q,"outcome":"silence"}],`+
+		`"icmp":"icmp 3/13","icmp_from":%q}`, hop, host+":143", "["+m.Host("fd03::2")+"]:993", hop); string(evidence) != want {
+		t.Errorf("the evidence is\n%s\nwant\n%s", evidence, want)
+	}
 }
