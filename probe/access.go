@@ -20,6 +20,11 @@ func accountAccess(s *subject) outcome {
 		out.summary, out.findings = f.Summary, []finding.Finding{f}
 		return out
 	}
+	if froze := s.signIn.account.freeze; froze != nil {
+		f := s.stops(froze)
+		out.summary, out.findings = f.Summary, []finding.Finding{f}
+		return out
+	}
 	if reason := s.unanswered(opened); reason != "" {
 		out.status, out.summary = Errored, "the inbox was not opened: "+reason
 		return out

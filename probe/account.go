@@ -18,6 +18,7 @@ type accountAnswers struct {
 	identity string
 	latency  time.Duration // of one round trip with a command, 0 when it was not measured
 	sample   sample
+	freeze   *freeze // the connection stopped while the sample was read; nil: it did not
 }
 
 // askAccount sends everything that the checks of the account need, in one go: a round trip is paid once, and a server that refuses all of it
@@ -31,7 +32,11 @@ func askAccount(ctx context.Context, session *imapdial.Session, role Role, sampl
 	a.answers, a.err = session.DoAll(ctx, commands...)
 	if sampling && a.err == nil && a.opened().OK() {
 		var more []imapdial.Answer
+		begin := time.Now()
 		a.sample, more, a.err = readSample(ctx, session, a.opened())
+		if a.err != nil {
+			a.freeze = frozeAfterSignIn(session, a.err, begin)
+		}
 		a.answers = append(a.answers, more...)
 	}
 	return a

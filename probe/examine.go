@@ -116,14 +116,15 @@ func (t *targetRun) examinePlain(ctx context.Context, s *subject) {
 // look observes the endpoint over the first of its addresses that connects.
 func (t *targetRun) look(ctx context.Context, s *subject) {
 	w := &walk{addresses: s.addresses, dial: t.dialer()}
-	facts, conn, small := t.lookBeside(ctx, s, w)
+	l := t.lookBeside(ctx, s, w)
 	s.proxied = t.proxied()
-	s.facts, s.conn, s.attempts = &facts, conn, w.attempts
+	s.facts, s.conn, s.attempts, s.helloSize = &l.facts, l.conn, w.attempts, l.helloSize
 	if last := len(w.attempts) - 1; last >= 0 && w.attempts[last].err == nil {
 		s.take(w.attempts[last].address)
 		s.addresses = []netip.AddrPort{s.address}
 	}
-	s.useSmall(small)
+	t.judgeSizes(ctx, s, l.trials)
+	s.frozeInHandshake(l.heard)
 }
 
 // take makes address the one that the endpoint is examined and reported with.

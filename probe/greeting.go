@@ -219,6 +219,11 @@ func capability(s *subject) outcome {
 		out.summary, out.findings = f.Summary, []finding.Finding{f}
 		return out
 	}
+	if s.freeze != nil && !s.freeze.early {
+		f := s.stops(s.freeze)
+		out.summary, out.findings = f.Summary, []finding.Finding{f}
+		return out
+	}
 	out.summary = fmt.Sprintf("the server lists %s", count(len(caps), "capability", "capabilities"))
 	if f, ok := s.cleartextLogin(); ok {
 		out.findings = []finding.Finding{f}

@@ -48,6 +48,12 @@ func (s *subject) shookHands() bool {
 
 // noHandshake tells why the handshake did not come about.
 func (s *subject) noHandshake() finding.Finding {
+	switch {
+	case s.hole != nil:
+		return s.mtuBlackHole(s.hole)
+	case s.freeze != nil && s.freeze.early:
+		return s.stops(s.freeze)
+	}
 	err := s.facts.Err
 	f, known := s.byTrials()
 	if alert, ok := alertOf(err); ok {

@@ -56,6 +56,11 @@ func (t *TargetReport) clone() *TargetReport {
 		r.Groups = slices.Clone(r.Groups)
 		c.Recommended = &r
 	}
+	if t.Path != nil {
+		p := *t.Path
+		p.Hops = slices.Clone(p.Hops)
+		c.Path = &p
+	}
 	c.Endpoints = make([]*EndpointReport, len(t.Endpoints))
 	for i, e := range t.Endpoints {
 		c.Endpoints[i] = e.clone()

@@ -36,6 +36,10 @@ type Prober struct {
 	HTTP            http.RoundTripper // asks for the configuration that a domain publishes; nil: one that dials like the probe
 	Live            *Live             // nil: nobody watches
 	Audit           bool              // make the intrusive checks too (--audit): command injection, and connections until one is refused
+	Idle            time.Duration     // leave a connection idle for so long and see whether it still works (--idle); 0: do not
+	Path            bool              // show the path to each server, not only where it cannot be reached (--path)
+	NoPath          bool              // do not look which hop acts on what cannot be reached (--no-path)
+	Control         string            // HOST:PORT of a server that is known to work, to compare paths with (--control); "" for none
 	Full            bool              // enumerate TLS versions, cipher suites and groups (--full): up to 60 connections a port
 	FetchAIA        bool              // fetch the issuers that a server does not send, to name them (--fetch-aia)
 	FetchRevocation bool              // ask authorities whether a certificate is revoked, by OCSP or CRL (--fetch-revocation)
@@ -88,6 +92,7 @@ func (p *Prober) prepare(ctx context.Context, targets []Target) ([]*targetRun, e
 		reports[i] = runs[i].report
 	}
 	for _, t := range runs {
+		t.peers = runs
 		if t.target.User == "" || t.target.Secret == nil {
 			continue
 		}

@@ -89,10 +89,11 @@ func reach(s *subject) outcome {
 	}
 	if s.connected() {
 		out.summary = "connected to " + s.address.String()
+		s.answeredBy(&out)
 		return out
 	}
 	out.stops = true
-	f := s.unreachable()
+	f := s.located(s.unreachable())
 	if s.beside.otherFamily {
 		f = s.familyDead(f)
 	}

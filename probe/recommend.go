@@ -17,7 +17,7 @@ const defaultConnections = 4
 func (t *targetRun) settle(ctx context.Context) {
 	chosen := t.choose()
 	if chosen != nil {
-		chosen.audit.ramping = t.prober.Audit
+		chosen.audit.ramping, chosen.idle.waiting = t.prober.Audit, t.prober.Idle > 0
 	}
 	t.placeSignIn(chosen)
 	var ending sync.WaitGroup
@@ -34,16 +34,20 @@ func (t *targetRun) settle(ctx context.Context) {
 	in := signIn{sampling: !t.prober.KeepSessions}
 	if t.secret != nil {
 		t.session = in.attempt(ctx, chosen.conn, t.settings(chosen, t.target.Mechanism), *t.secret, t.target.Role)
+		if f := in.account.freeze; f != nil {
+			t.explainFreeze(ctx, chosen, f)
+		}
 		t.live.change(func() { chosen.signIn = in })
 	}
 	if _, findings := chosen.judge(); blocks(findings) {
-		t.live.change(func() { chosen.audit.ramping = false })
+		t.live.change(func() { chosen.audit.ramping, chosen.idle.waiting = false, false })
 		t.close()
 		return
 	}
 	if t.prober.Audit {
 		t.auditConnections(ctx, chosen)
 	}
+	t.leaveIdle(ctx, chosen)
 	mechanism := in.mechanism
 	if mechanism == "" {
 		mechanism = t.target.Mechanism

@@ -139,16 +139,16 @@ type Pair struct {
 	EstimateSeconds float64  `json:"estimate_seconds"`
 }
 
-// Path is where on the way something acts. Nothing fills it yet.
+// Path is the way to the first endpoint that could not be reached, and where on it something acts.
 type Path struct {
 	Hops   []Hop `json:"hops"`
-	ActsAt *Hop  `json:"acts_at"`
+	ActsAt *Hop  `json:"acts_at"` // null when nothing does; the last hop that is seen where that cannot be told from what lies behind
 }
 
 // A Hop is a device on the way.
 type Hop struct {
-	TTL     int     `json:"ttl"`
-	Address string  `json:"address"`
+	TTL     int     `json:"ttl"`     // 1 for the first; 0 for this computer
+	Address string  `json:"address"` // "" where it does not show itself
 	RTTMS   float64 `json:"rtt_ms,omitempty"`
 	How     string  `json:"how,omitempty"`
 }

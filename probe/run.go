@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/imapilot-project/imapilot/probe/dns"
 	"github.com/imapilot-project/imapilot/probe/finding"
@@ -24,12 +25,15 @@ type targetRun struct {
 
 	report   *TargetReport // changed only through live
 	own      []finding.Finding
-	subjects []*subject // in the order of the report
-	both     bool       // 993 and 143 are examined at once, so that they say something about each other
-	fetched  fetchCache // of what authorities serve
+	subjects []*subject             // in the order of the report
+	both     bool                   // 993 and 143 are examined at once, so that they say something about each other
+	fetched  fetchCache             // of what authorities serve
+	peers    []*targetRun           // those of the same run, this one too
+	reached  atomic.Pointer[lookup] // the addresses, for the peers; nil before they are known
 	account  *imapdial.Account
 	session  *imapdial.Session
 	watch    watch
+	holes    mssCache
 }
 
 func newTargetRun(p *Prober, live *Live, index int, target Target) *targetRun {
@@ -85,11 +89,14 @@ func (t *targetRun) run(ctx context.Context) {
 		t.concludeName(result, new(beside))
 		return
 	}
+	t.reached.Store(found)
 	t.subjects = t.plan(found, connectPort)
 	questions := t.askBeside(ctx, found)
 	t.live.change(func() { t.report.Checks = t.nameResults(result, questions) })
 	t.publish()
 	t.observe(ctx)
+	t.lookAtPaths(ctx)
+	t.exchangeAll(ctx)
 	if t.prober.Full {
 		t.scanAll(ctx)
 	}
@@ -119,7 +126,7 @@ func (t *targetRun) plan(found *lookup, connectPort uint16) []*subject {
 			if connectPort != 0 {
 				port = connectPort
 			}
-			s := &subject{target: &t.target, index: t.index, ep: ep, family: f, full: t.prober.Full}
+			s := &subject{target: &t.target, index: t.index, ep: ep, family: f, full: t.prober.Full, idle: idleCheck{asked: t.prober.Idle}}
 			for _, a := range found.addresses[f] {
 				s.addresses = append(s.addresses, netip.AddrPortFrom(a, port))
 			}
@@ -200,7 +207,7 @@ func (t *targetRun) observe(ctx context.Context) {
 
 // publish shows what is known.
 func (t *targetRun) publish() {
-	t.live.change(func() { t.report.Endpoints = t.endpointReports() })
+	t.live.change(func() { t.report.Endpoints, t.report.Path = t.endpointReports(), t.pathReport() })
 }
 
 func (t *targetRun) endpointReports() []*EndpointReport {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/imapilot-project/imapilot/probe/hello"
@@ -16,22 +17,40 @@ const smallGroups = "X25519 secp256r1 secp384r1 secp521r1"
 // helloTrial is after how long without a byte a handshake gets a trial with a small hello beside it (contract 4.1).
 const helloTrial = 2500 * time.Millisecond
 
-// A smallTrial is what became of a small hello.
-type smallTrial struct {
+// A retrial is what became of a handshake in another form than the usual.
+type retrial struct {
 	ep    imapdial.Endpoint
 	facts imapdial.Facts
-	conn  *imapdial.Conn
-	raw   bool // one of under 256 octets was answered
+	conn  *imapdial.Conn // nil unless the policy was met
+	raw   bool           // a small hello of under 256 octets was answered
 }
 
-// works reports whether the handshake passes.
-func (r *smallTrial) works() bool { return r != nil && r.facts.TLS != nil }
+// works reports whether the handshake passes. Of nil, it does not.
+func (r *retrial) works() bool { return r != nil && r.facts.TLS != nil }
+
+// answered reports whether the server said something to it, if only an alert. Of nil, it did not.
+func (r *retrial) answered() bool { return r != nil && speaksTLS(&r.facts) }
+
+// end closes what it left open.
+func (r *retrial) end() {
+	if r != nil && r.conn != nil {
+		r.conn.Close()
+	}
+}
+
+// tryHandshake observes the endpoint with another dialer, or other settings, than usual. The caller ends the trial.
+func (t *targetRun) tryHandshake(ctx context.Context, ep imapdial.Endpoint, dial dialFunc) *retrial {
+	r := &retrial{ep: ep}
+	r.facts, r.conn = imapdial.Observe(ctx, ep, t.prober.options(dial, t.prober.timeout()))
+	return r
+}
 
 // trySmall observes the endpoint with a small hello: the one that a job would use, of about 300 octets, and beside it one of under 256, for old
-// balancers that drop those between 256 and 511. The caller closes the Conn.
-func (t *targetRun) trySmall(ctx context.Context, ep imapdial.Endpoint) *smallTrial {
-	r := &smallTrial{ep: ep}
-	r.ep.TLS.Groups = smallGroups
+// balancers that drop those between 256 and 511. The caller ends the trial.
+func (t *targetRun) trySmall(ctx context.Context, ep imapdial.Endpoint) *retrial {
+	small := ep
+	small.TLS.Groups = smallGroups
+	raw := false
 	var running sync.WaitGroup
 	running.Go(func() {
 		limit := t.prober.timeout()
@@ -45,10 +64,11 @@ func (t *targetRun) trySmall(ctx context.Context, ep imapdial.Endpoint) *smallTr
 			offer.ServerName = name
 		}
 		reply := hello.Ask(ctx, conn, offer, limit)
-		r.raw = reply.Outcome == hello.Answered
+		raw = reply.Outcome == hello.Answered
 	})
-	r.facts, r.conn = imapdial.Observe(ctx, r.ep, t.prober.options(t.dialer(), t.prober.timeout()))
+	r := t.tryHandshake(ctx, small, t.dialer())
 	running.Wait()
+	r.raw = raw
 	return r
 }
 
@@ -62,54 +82,70 @@ func (t *targetRun) adapt(ctx context.Context, s *subject) {
 }
 
 // useSmall makes the connection with a small hello the one that is judged, if it came about.
-func (s *subject) useSmall(r *smallTrial) {
+func (s *subject) useSmall(r *retrial) {
 	if r == nil {
 		return
 	}
 	s.trials.small = r.raw
 	if !r.works() {
-		if r.conn != nil {
-			r.conn.Close()
-		}
 		return
 	}
 	s.large, s.ep, s.facts, s.conn = s.facts, r.ep, &r.facts, r.conn
 }
 
-// lookBeside observes the endpoint; while a ClientHello goes without an answer, a small one is tried beside it.
-func (t *targetRun) lookBeside(ctx context.Context, s *subject, w *walk) (imapdial.Facts, *imapdial.Conn, *smallTrial) {
+// A looked is what a first look at an endpoint showed.
+type looked struct {
+	facts     imapdial.Facts
+	conn      *imapdial.Conn
+	trials    *sizeTrials // that were made because the handshake went without an answer; nil for none. The caller ends them
+	helloSize int         // octets of the usual ClientHello; 0 if none was sent
+	heard     int64       // octets that came after it
+}
+
+// lookBeside observes the endpoint; while a ClientHello goes without an answer, other forms of it are tried beside it. Where the answer
+// stops in the middle, small segments are tried afterwards.
+func (t *targetRun) lookBeside(ctx context.Context, s *subject, w *walk) *looked {
 	first, stopFirst := context.WithCancel(ctx)
 	defer stopFirst()
 	beside, stopBeside := context.WithCancel(ctx)
 	defer stopBeside()
 	watch := newHelloWatch(w.DialContext)
-	var small *smallTrial
+	l := new(looked)
 	var running sync.WaitGroup
 	running.Go(func() {
-		if s.ep.TLS.Groups != "" || !watch.unanswered(beside, t.prober.wait(helloTrial)) {
+		if !watch.unanswered(beside, t.prober.wait(helloTrial)) {
 			return
 		}
-		ep := s.ep
-		ep.Connect = w.attempts[len(w.attempts)-1].address.String()
-		small = t.trySmall(beside, ep)
-		if small.works() {
+		l.trials = t.trySizes(beside, w.reached(s.ep), true)
+		if l.trials.help() {
 			stopFirst()
 		}
 	})
-	facts, conn := imapdial.Observe(first, s.ep, t.prober.options(watch.DialContext, t.prober.timeout()))
+	l.facts, l.conn = imapdial.Observe(first, s.ep, t.prober.options(watch.DialContext, t.prober.timeout()))
 	stopBeside()
 	running.Wait()
-	if facts.TLS != nil && small != nil && small.conn != nil { // the answer came after all
-		small.conn.Close()
-		small = nil
+	l.helloSize, l.heard = int(watch.size.Load()), watch.heard.Load()
+	switch {
+	case l.facts.TLS != nil: // the answer came after all
+		l.trials.end()
+		l.trials = nil
+	case l.trials == nil && l.heard > 0 && isTimeout(l.facts.Err) && l.facts.Err.Stage == imapdial.StageHandshake:
+		l.trials = t.trySizes(ctx, w.reached(s.ep), false)
 	}
-	return facts, conn, small
+	return l
+}
+
+// reached is ep at the address that was connected to.
+func (w *walk) reached(ep imapdial.Endpoint) imapdial.Endpoint {
+	ep.Connect = w.attempts[len(w.attempts)-1].address.String()
+	return ep
 }
 
 // A helloWatch tells when a ClientHello went out on a connection and when the first octet came back.
 type helloWatch struct {
 	dial           dialFunc
 	sent, answered chan struct{}
+	size, heard    atomic.Int64 // octets of the ClientHello, and of what came after it
 }
 
 func newHelloWatch(dial dialFunc) *helloWatch {
@@ -147,8 +183,8 @@ func (w *helloWatch) unanswered(ctx context.Context, limit time.Duration) bool {
 // A watchedConn tells its watch what passes. As every connection here it is read by one goroutine and written by one.
 type watchedConn struct {
 	net.Conn
-	watch            *helloWatch
-	saidHello, heard sync.Once
+	watch                  *helloWatch
+	saidHello, wasAnswered sync.Once
 }
 
 // NetConn returns the connection below, for those who ask the kernel about it.
@@ -157,7 +193,10 @@ func (c *watchedConn) NetConn() net.Conn { return c.Conn }
 func (c *watchedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if n > 0 && p[0] == 0x16 { // a handshake record, and none of IMAP's commands
-		c.saidHello.Do(func() { close(c.watch.sent) })
+		c.saidHello.Do(func() {
+			c.watch.size.Store(int64(n))
+			close(c.watch.sent)
+		})
 	}
 	return n, err
 }
@@ -167,7 +206,8 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	select {
 	case <-c.watch.sent:
 		if n > 0 {
-			c.heard.Do(func() { close(c.watch.answered) })
+			c.watch.heard.Add(int64(n))
+			c.wasAnswered.Do(func() { close(c.watch.answered) })
 		}
 	default:
 	}

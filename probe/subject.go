@@ -33,6 +33,10 @@ type subject struct {
 	trials  trials          // of raw hellos after a handshake that failed
 	large   *imapdial.Facts // what the usual ClientHello showed, where only a small one passes: facts are of that then
 
+	helloSize int      // octets of the usual ClientHello; 0 if none was sent
+	hole      *mtuHole // large packets get lost, so that the handshake does not come about; nil: not so
+	freeze    *freeze  // the connection stops before the sign-in; nil: it does not
+
 	full      bool        // --full: versions, suites and groups are enumerated
 	scan      *hello.Scan // of the enumeration; nil until it is done, or where it is not made
 	scanSkip  string      // why it is not made here, or ""
@@ -40,10 +44,13 @@ type subject struct {
 
 	headerWait time.Duration // after which a listener that waits for the header of a balancer gave up, 0 for none
 
+	path *pathSeen // nil: not looked at
+
 	beside neighbours
 	extras certExtras
 	signIn signIn
 	audit  audit
+	idle   idleCheck
 }
 
 // neighbours is what the target's other endpoints have to do with this one.

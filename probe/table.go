@@ -56,7 +56,7 @@ var table = []check{
 	{id: "account.access", title: "access", needs: []string{"auth.login"}, gate: accountGate, run: accountAccess},
 	{id: "audit.injection", title: "command injection", needs: startTLSNeeds, gate: injectionGate, run: auditInjection},
 	{id: "audit.connections", title: "connection limit", needs: beforeLogin, gate: connectionsGate, run: auditConnections},
-	{id: "audit.idle", title: "idle connections", gate: notAsked("--audit")},
+	{id: "audit.idle", title: "idle connections", needs: beforeLogin, gate: idleGate, run: auditIdle},
 }
 
 // beforeHello is what must have gone well for a ClientHello to be sent.
@@ -124,6 +124,7 @@ func (s *subject) judge() ([]Result, []finding.Finding) {
 			stopped[id] = out.stops || r.Status == Fail || r.Status == Errored
 			for _, f := range out.findings {
 				f.Check = id
+				s.tellHelloPath(&f)
 				findings = append(findings, f)
 			}
 		}

@@ -15,9 +15,6 @@ import (
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/realserver"
 )
 
-// direct is a prober that dials for itself, so that the kernel can be asked about its connections.
-func direct(timeout time.Duration) *Prober { return &Prober{Version: "test", Timeout: timeout} }
-
 func faultyServer(t *testing.T, s faulty.Script) string {
 	t.Helper()
 	server, err := faulty.Serve(s)

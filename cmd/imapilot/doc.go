@@ -48,6 +48,21 @@ probe and preflight take a quick look, at the servers and the name service alone
 
 Both fetch over HTTP from addresses in the certificate, 3 s at most, and no private address unless the server itself has one.
 
+# Paths
+
+Where a port cannot be reached, or something speaks for another device answering in the server's name, probe and preflight look which device on the way
+acts: 4 s and 46 connection attempts at most, without privileges. Packets that live for one hop more each time show who drops, refuses, answers or redirects them; the
+same is tried at other ports, to tell a rule for this port from a host that is down. The report says how sure that is, and where this computer's end of the
+path cannot tell two devices apart it says so. On Linux the hops are seen; elsewhere ports alone are compared.
+
+	--path                show the path although all is well, look for proxies, redirections and lost connections, and let each port carry 64 KiB before the sign-in
+	--no-path             do not look
+	--control HOST:PORT   a server that is known to work, to compare with
+	--idle DURATION       probe alone: leave a connection idle that long, without TCP keep-alives, and see whether it still works: the one that is signed in, if there is one
+
+When a handshake goes without an answer, it is tried with a short ClientHello and with small segments. If small segments are what it needs, up to 16 more
+connections find the largest packet that passes, to the octet, and in which direction larger ones get lost (Linux alone).
+
 # Names
 
 The addresses of a host are those of the system's resolver. Where it has none, imapilot asks the name servers of resolv.conf itself to tell why: no

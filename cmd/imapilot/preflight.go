@@ -10,6 +10,7 @@ import (
 func newPreflight(a *app) *cobra.Command {
 	var p pairFlags
 	var fetch fetchFlags
+	var path pathFlags
 	cmd := &cobra.Command{
 		Use:   "preflight --source URL --dest URL",
 		Short: "diagnoses both servers, then what matters of the two together",
@@ -23,14 +24,15 @@ take them with --profile FILE and, within 15 minutes, need no preflight.`,
                      --dest imaps://anna@new.example --dest-password-from env:NEW -o json
   imapilot preflight --profile move.profile --save-profile move.profile`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.preflight(cmd.Context(), &p, fetch) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.preflight(cmd.Context(), &p, fetch, path) },
 	}
 	p.register(cmd.Flags())
 	fetch.register(cmd.Flags())
+	path.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) preflight(ctx context.Context, p *pairFlags, fetch fetchFlags) error {
+func (a *app) preflight(ctx context.Context, p *pairFlags, fetch fetchFlags, path pathFlags) error {
 	if err := a.supports("preflight", reportFormats...); err != nil {
 		return err
 	}
@@ -40,6 +42,9 @@ func (a *app) preflight(ctx context.Context, p *pairFlags, fetch fetchFlags) err
 	}
 	defer j.Close()
 	fetch.apply(&j.Prober)
+	if err := path.apply(&j.Prober); err != nil {
+		return err
+	}
 	report, err := j.Preflight(ctx)
 	if err != nil {
 		return err

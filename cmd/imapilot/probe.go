@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/dns"
@@ -15,6 +16,7 @@ func newProbe(a *app) *cobra.Command {
 	var f endpointFlags
 	var fetch fetchFlags
 	var levels levelFlags
+	var path pathFlags
 	cmd := &cobra.Command{
 		Use:   "probe TARGET...",
 		Short: "diagnoses one or more servers",
@@ -35,11 +37,14 @@ A TARGET is host, host:port, user@domain, whose server is then looked for, or a 
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.probe(cmd.Context(), &f, levels, fetch, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.probe(cmd.Context(), &f, levels, fetch, path, args)
+		},
 	}
 	f.register(cmd.Flags(), "")
 	levels.register(cmd.Flags())
 	fetch.register(cmd.Flags())
+	path.register(cmd.Flags())
 	return cmd
 }
 
@@ -47,19 +52,22 @@ A TARGET is host, host:port, user@domain, whose server is then looked for, or a 
 type levelFlags struct {
 	full  bool
 	audit bool
+	idle  time.Duration
 }
 
 func (l *levelFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&l.full, "full", false, "also list the TLS versions, cipher suites and key exchange groups that each port accepts: up to 60 connections a port")
 	fs.BoolVar(&l.audit, "audit", false, "make the intrusive checks too: a command put behind STARTTLS, and one connection after the other, with the sign-in if there is one, until the server refuses")
+	fs.Var((*durationValue)(&l.idle), "idle", "leave one connection idle for this `time`, then see whether it still works: 5m, or a number of seconds")
+	fs.Lookup("idle").DefValue = "" // none, which the value itself cannot say
 }
 
 // apply puts the flags into the prober.
 func (l levelFlags) apply(p *probe.Prober) {
-	p.Full, p.Audit = l.full, l.audit
+	p.Full, p.Audit, p.Idle = l.full, l.audit, l.idle
 }
 
-func (a *app) probe(ctx context.Context, f *endpointFlags, levels levelFlags, fetch fetchFlags, args []string) error {
+func (a *app) probe(ctx context.Context, f *endpointFlags, levels levelFlags, fetch fetchFlags, path pathFlags, args []string) error {
 	if err := a.supports("probe", reportFormats...); err != nil {
 		return err
 	}
@@ -80,6 +88,9 @@ func (a *app) probe(ctx context.Context, f *endpointFlags, levels levelFlags, fe
 	prober := a.prober()
 	levels.apply(&prober)
 	fetch.apply(&prober)
+	if err := path.apply(&prober); err != nil {
+		return err
+	}
 	outcome, err := prober.Run(ctx, targets...)
 	if err != nil {
 		return err
