@@ -114,6 +114,9 @@ func (t *targetRun) addressesOf(ctx context.Context, name string) *lookup {
 	} else {
 		l.system(ctx, t.prober.Resolver)
 	}
+	if dns.Localhost(name) && len(l.all()) == 0 { // RFC 6761 section 6.3: always this computer, whatever its resolver knows
+		l.addresses[ipv4], l.addresses[ipv6] = []netip.Addr{netip.MustParseAddr("127.0.0.1")}, []netip.Addr{netip.IPv6Loopback()}
+	}
 	l.took = time.Since(begin)
 	return l
 }

@@ -309,3 +309,14 @@ func TestSplitHorizon(t *testing.T) {
 		})
 	}
 }
+
+// TestLocalhostNeedsNoResolver: a system without a hosts file does not know the name.
+func TestLocalhostNeedsNoResolver(t *testing.T) {
+	w := newWorld(t, map[uint16]faulty.Script{993: faulty.ImplicitTLS(serverTLS(imaptest.Leaf{DNSNames: []string{"localhost"}}))})
+	p := w.prober()
+	p.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, os.ErrNotExist }}
+	r := run(t, p, target(t, "imaps://imap.localhost")).Report
+	if got := nameCheck(r, "dns.lookup"); got.Status != Pass || len(r.Targets[0].Endpoints) != 2 || r.Targets[0].Endpoints[0].Address != "127.0.0.1:993" {
+		t.Errorf("got %+v, endpoints %+v", got, r.Targets[0].Endpoints)
+	}
+}
