@@ -8,15 +8,18 @@ import (
 	"github.com/imapilot-project/imapilot/probe/netpath"
 )
 
-// letter is a paragraph for the administrator of a device, ready to be sent: who, whither, when, what happens, and what shows it.
-func (s *subject) letter(h netpath.Hop, happens string) string {
+// letter is a paragraph for the administrator of a device, ready to be sent: who, whither, when, what happens, how that was seen, and what shows it.
+func (s *subject) letter(h netpath.Hop, happens, evidence string) string {
 	to := "the administrator of " + hopName(h)
-	if h.TTL == 1 {
+	switch h.TTL {
+	case 0: // it is not known where
+		to = "the administrator of this network"
+	case 1:
 		to = "the administrator of this network (" + hopName(h) + ")"
 	}
-	return fmt.Sprintf("send this to %s:\nTCP connections %s %s. This was seen on %s. The mail program at %s needs TCP port %d (IMAP) to that server; please let it through. "+
-		"This shows it, the first line as root:\n  %s\n  imapilot probe --path %s", to, s.fromTo(), happens, s.seenAt(), s.sourceText(), s.address.Port(), s.traceroute(),
-		quote(s.ep.Host))
+	return fmt.Sprintf("send this to %s:\nTCP connections %s %s. This was seen on %s: %s. The mail program at %s needs TCP port %d (IMAP) to that server; please let it through. "+
+		"This shows it, the first line as root:\n  %s\n  imapilot probe --path %s", to, s.fromTo(), happens, s.seenAt(), evidence, s.sourceText(), s.address.Port(),
+		s.traceroute(), quote(s.ep.Host))
 }
 
 // letterToServer is the same for the administrator of the server, who sees only what arrives.
@@ -128,7 +131,7 @@ func (s *subject) captivePortal() finding.Finding {
 			"a portal that waits for a sign-in, or a filter that takes every connection", hopName(s.path.verdict.Hop)),
 		"open any page with http:// in a web browser on this computer and sign in to the network, then probe again",
 		"use another network, such as a phone's hotspot",
-		s.letter(s.path.verdict.Hop, "are answered by you in the server's name"))
+		s.letter(s.path.verdict.Hop, "are answered by you in the server's name", "a port that is closed everywhere and an address that nobody has were answered too"))
 	if f.Responsible == finding.Unknown {
 		f.Responsible = finding.LocalNetwork
 	}
@@ -137,20 +140,21 @@ func (s *subject) captivePortal() finding.Finding {
 
 func (s *subject) intercepted() finding.Finding {
 	v := s.path.verdict
-	cause := fmt.Sprintf("connections to port %d are answered %s away, and packets to port %d that live as long only reach a router there: "+
-		"a transparent proxy, or a program that inspects mail, takes the connection", s.address.Port(), hops(v.Try.TTL), s.path.survey.Compare.To.Port())
+	evidence := fmt.Sprintf("packets to port %d are answered within %s, where packets to port %d have only reached %s",
+		s.address.Port(), hops(v.Try.TTL), s.path.survey.Compare.To.Port(), s.passedTo(v.Try.TTL))
+	cause := evidence + ": a transparent proxy, or a program that inspects mail, takes the connection"
 	if s.facts.Acceptable() {
 		cause += "; the certificate is the server's own, so it passes TLS on without reading it"
 	}
 	return s.onPath("net.intercepted", fmt.Sprintf("%s answers in the name of %s", hopName(v.Hop), s.hostPort()), cause,
-		s.letter(v.Hop, "are answered by you in the server's name"), s.elsewhere())
+		s.letter(v.Hop, "are answered by you in the server's name", evidence), s.elsewhere())
 }
 
 func (s *subject) redirected() finding.Finding {
 	v := s.path.verdict
-	return s.onPath("net.redirected", fmt.Sprintf("%s sends connections to %s on to another address", hopName(v.Hop), s.hostPort()),
-		fmt.Sprintf("from hop %d on routers report in the server's own name, as behind a device that translates the destination (DNAT)", v.Hop.TTL),
-		"nothing is needed if the certificate is the server's own", s.letter(v.Hop, "are sent on to another address"))
+	evidence := fmt.Sprintf("from hop %d on routers report in the server's own name, as behind a device that translates the destination (DNAT)", v.Hop.TTL)
+	return s.onPath("net.redirected", fmt.Sprintf("%s sends connections to %s on to another address", hopName(v.Hop), s.hostPort()), evidence,
+		"nothing is needed if the certificate is the server's own", s.letter(v.Hop, "are sent on to another address", evidence))
 }
 
 func (s *subject) flaky() finding.Finding {
@@ -196,14 +200,14 @@ func (s *subject) tellHelloPath(f *finding.Finding) {
 	case v.Place == netpath.Unsure:
 		f.Cause = fmt.Sprintf("the connection and the ClientHello both pass %s, the last router before the server; whether something behind it or the server itself "+
 			"acts on the ClientHello cannot be told from here", hopWithTTL(v.Hop))
-		f.Remedies = advice("ask the administrator of the server what happens to TLS connections "+s.fromTo(), s.letter(v.Hop, happens), s.elsewhere())
+		f.Remedies = advice("ask the administrator of the server what happens to TLS connections "+s.fromTo(), s.letter(v.Hop, happens, "yours is the last router that it passes"), s.elsewhere())
 	case v.Place == netpath.Here:
 		f.Cause = "the ClientHello does not get as far as the first router: a firewall or security program of this computer acts on it"
 		f.Remedies = advice("let TLS to port "+portText(s.ep)+" pass in this computer's firewall or security program", s.elsewhere())
 	default:
 		f.Summary = fmt.Sprintf("%s %s the ClientHello to %s", hopName(v.Hop), does, s.hostPort())
-		f.Cause = fmt.Sprintf("TCP opens; the ClientHello comes as far as %s and no farther: a filter there looks into the connection and does not let TLS, or this server's name, pass",
-			hopWithTTL(v.Hop))
-		f.Remedies = advice(s.letter(v.Hop, happens), s.elsewhere())
+		evidence := fmt.Sprintf("TCP opens; the ClientHello comes as far as %s and no farther", hopWithTTL(v.Hop))
+		f.Cause = evidence + ": a filter there looks into the connection and does not let TLS, or this server's name, pass"
+		f.Remedies = advice(s.letter(v.Hop, happens, evidence), s.elsewhere())
 	}
 }

@@ -138,11 +138,11 @@ func (s *subject) refusedOnPath() pathRow {
 		}
 		return row
 	}
+	evidence := fmt.Sprintf("packets to port %d are answered within %s, where packets to port %d have only reached %s",
+		s.address.Port(), hops(v.Try.TTL), s.path.survey.Compare.To.Port(), s.passedTo(v.Try.TTL))
 	return pathRow{code: "net.refused-by-hop", summary: fmt.Sprintf("%s refuses connections to %s in the server's name", hopName(v.Hop), s.hostPort()),
-		cause: fmt.Sprintf("a reset comes back from nearer than the server is: packets that live for %s are answered, and those to port %d of the same way then only reach %s",
-			hops(v.Try.TTL), s.path.survey.Compare.To.Port(), s.passedTo(v.Try.TTL)),
-		remedies: []string{s.letter(v.Hop, "are answered with a TCP reset that does not come from the server"),
-			s.elsewhere()}}
+		cause:    "the reset comes from nearer than the server is: " + evidence,
+		remedies: []string{s.letter(v.Hop, "are answered with a TCP reset that does not come from the server", evidence), s.elsewhere()}}
 }
 
 // hops writes a number of hops.
@@ -174,7 +174,7 @@ func (s *subject) rejectedOnPath() (pathRow, bool) {
 		return pathRow{}, false
 	}
 	who, message := hopName(v.Hop), strings.ToUpper(v.Try.ICMP()[:4])+v.Try.ICMP()[4:]
-	row := pathRow{code: code, remedies: []string{s.letter(v.Hop, "are answered with "+message), s.elsewhere()}}
+	row := pathRow{code: code, remedies: []string{s.letter(v.Hop, "are answered with "+message, "the message names "+v.Try.From.String()+" as its sender"), s.elsewhere()}}
 	switch code {
 	case "net.port-unreachable":
 		row.summary = fmt.Sprintf("%s says that %s is closed", who, s.hostPort())
@@ -210,12 +210,12 @@ func (s *subject) droppedOnPath() pathRow {
 		row.summary = fmt.Sprintf("%s drops connections to %s", hopName(v.Hop), s.hostPort())
 		row.cause = fmt.Sprintf("packets to port %d come as far as %s and no farther; packets to port %d go on to %s",
 			s.address.Port(), hopWithTTL(v.Hop), s.path.survey.Compare.To.Port(), s.passedTo(v.Hop.TTL+1))
-		row.remedies = []string{s.letter(v.Hop, "vanish behind you without an answer"), s.elsewhere()}
+		row.remedies = []string{s.letter(v.Hop, "vanish behind you without an answer", row.cause), s.elsewhere()}
 	case v.Hop.TTL != 0:
 		row.summary = fmt.Sprintf("%s does not answer; packets get lost at or behind %s", s.hostPort(), hopName(v.Hop))
 		row.cause = fmt.Sprintf("%s is the last device that shows itself. What drops the packets cannot be told from here: %s, something behind it, or the server's own firewall; "+
 			"or the host is down", hopWithTTL(v.Hop), hopName(v.Hop))
-		row.remedies = []string{s.letterToServer(), s.letter(v.Hop, "get no answer; yours is the last address that shows itself on the way"), s.elsewhere()}
+		row.remedies = []string{s.letterToServer(), s.letter(v.Hop, "get no answer", "yours is the last address that shows itself on the way"), s.elsewhere()}
 	default:
 		row.summary = s.dropped().Summary
 		row.cause = "no device on the way shows itself, so that it cannot be told who drops the packets: this computer, this network, the way, or the server's own firewall"
@@ -237,7 +237,7 @@ func (s *subject) egressBlocked() pathRow {
 		}
 		row.cause += fmt.Sprintf("; it ends %s %s", at, hopWithTTL(v.Hop))
 	}
-	row.remedies = []string{s.letter(v.Hop, "are stopped, to every server that was tried")}
+	row.remedies = []string{s.letter(v.Hop, "are stopped, to every server that was tried", row.cause)}
 	row.remedies = append(row.remedies, s.elsewhere())
 	return row
 }
