@@ -136,7 +136,7 @@ func (r *scanRun) mixed(works []Suite) {
 
 // suites13 finds the suites of TLS 1.3: with an empty key_share the server says its choice in a HelloRetryRequest.
 func (r *scanRun) suites13() {
-	list, refused := r.short().eliminate(TLS13, TLS13Suites, len(TLS13Suites))
+	list, refused := chain{r, true}.eliminate(TLS13, TLS13Suites, len(TLS13Suites))
 	if len(list) == 0 && len(refused) > 0 { // no says only who said it twice
 		list, refused = r.short().eliminate(TLS13, GoTLS13Suites, len(GoTLS13Suites))
 	}
@@ -158,7 +158,7 @@ func (r *scanRun) groups() {
 			found = chain{r, true}.eliminateGroups(TLS13, TLS13Suites, without(AllGroups, finiteFields))
 			older = chain{r, true}.eliminateGroups(TLS12, slices.Concat(suites(ecdheAEAD), suites(ecdheCBC)), without(curves, found))
 		},
-		func() { finite = r.short().eliminateGroups(TLS13, TLS13Suites, finiteFields) })
+		func() { finite = chain{r, true}.eliminateGroups(TLS13, TLS13Suites, finiteFields) })
 	found = slices.Concat(found, finite, older)
 	r.set(func(s *Scan) { s.Groups = found })
 }
@@ -184,18 +184,18 @@ func (r chain) eliminateGroups(v Version, suites []Suite, offered []Group) (foun
 	return found
 }
 
-// old finds out whether the server has a version before TLS 1.2: with everything but DHE, then with DHE alone. It says no when the server says
-// so itself, by an alert or by another version, or when both offers failed.
+// old finds out whether the server has a version before TLS 1.2: with everything, then, where that broke the connection, without DHE. It says no when the
+// server says so itself, by an alert or by another version, or when both offers failed.
 func (r *scanRun) old(v Version) {
-	const protocolVersion = 70 // RFC 8446 section 6.2
 	failed := 0
-	for _, list := range r.oldOffers(v) {
+	offers := r.oldOffers(v)
+	for _, list := range [][]Suite{slices.Concat(offers...), offers[0]} {
 		reply := r.short().ask(Offer{Version: v, Suites: withSCSV(v, list), Groups: curves}, false)
 		switch {
 		case reply.Outcome == Answered:
 			r.set(func(s *Scan) { s.Versions[v] = reply.Version == v })
 			return
-		case reply.Outcome == Alerted && reply.Alert == protocolVersion:
+		case reply.Outcome == Alerted && slices.Contains(refusals, reply.Alert):
 			r.set(func(s *Scan) { s.Versions[v] = false })
 			return
 		case reply.tried():
@@ -208,6 +208,10 @@ func (r *scanRun) old(v Version) {
 	}
 	r.set(func(s *Scan) { s.Versions[v] = false })
 }
+
+// refusals are the alerts with which a server says that nothing of an offer will do: handshake_failure, protocol_version, insufficient_security (RFC 8446
+// section 6.2).
+var refusals = []uint8{40, 70, 71}
 
 // oldOffers are the suites that a version before TLS 1.2 has, without DHE and with it.
 func (r *scanRun) oldOffers(v Version) [][]Suite {
