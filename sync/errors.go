@@ -136,7 +136,7 @@ func opening(err error) (again bool, code int) {
 		if signIn.Reason == imapdial.Interrupted {
 			return true, exitNetwork
 		}
-		if temporary(signIn.Response.Code) {
+		if signIn.Temporary() {
 			return true, exitLater
 		}
 		return false, exitSignIn

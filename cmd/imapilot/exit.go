@@ -28,6 +28,7 @@ const (
 	exitSignIn      = 13
 	exitWarning     = 15
 	exitLocked      = 24
+	exitLater       = 75
 )
 
 // exitStatus is the exit code of a result that is on stdout already: nothing more is to be said.
@@ -112,7 +113,10 @@ func exitCode(err error) int {
 // dialExitCode sorts the errors of a connection that is opened after the preflight.
 func dialExitCode(err *imapdial.Error) int {
 	var policy *imapdial.PolicyError
+	var signIn *imapdial.SignInError
 	switch {
+	case errors.As(err, &signIn) && signIn.Temporary():
+		return exitLater
 	case errors.As(err, &policy):
 		return exitCertificate
 	case err.Stage == imapdial.StageHandshake, err.Stage == imapdial.StageStartTLS:

@@ -13,6 +13,7 @@ import (
 	"github.com/imapilot-project/imapilot/probe"
 	"github.com/imapilot-project/imapilot/probe/imapdial"
 	"github.com/imapilot-project/imapilot/probe/imapdial/secret"
+	"github.com/imapilot-project/imapilot/probe/imapdial/wire"
 	mailsync "github.com/imapilot-project/imapilot/sync"
 	"github.com/imapilot-project/imapilot/sync/job"
 	"github.com/imapilot-project/imapilot/tui"
@@ -41,6 +42,7 @@ func TestErrorsBecomeTheExitCodesOfTheContract(t *testing.T) {
 		{"STARTTLS", at(imapdial.StageStartTLS, errors.New("refused")), 11},
 		{"the certificate", at(imapdial.StageHandshake, &imapdial.PolicyError{}), 12},
 		{"sign-in", at(imapdial.StageSignIn, &imapdial.SignInError{}), 13},
+		{"a sign-in that is to be tried later", at(imapdial.StageSignIn, &imapdial.SignInError{Response: wire.Response{Code: "UNAVAILABLE"}}), 75},
 		{"a program for the password that failed", &secret.ReferenceError{Label: "password", Reference: "cmd:x", Err: &exec.ExitError{ProcessState: &os.ProcessState{}}}, 3},
 		{"a run that the engine ended", &mailsync.StopError{Code: 23, Err: errors.New("gone")}, 23},
 		{"a preflight that blocked", &job.BlockedError{Report: &probe.Report{ExitCode: 12}}, 12},

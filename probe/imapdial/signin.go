@@ -26,6 +26,16 @@ type SignInError struct {
 	Err       error         // of the connection or of the mechanism, or nil
 }
 
+// Temporary reports whether the server asks to come back later, and does not object to the password (RFC 5530 section 3; THROTTLED is Microsoft's). It is
+// never a reason to send the password again at once.
+func (e *SignInError) Temporary() bool {
+	switch e.Response.Code {
+	case "UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED":
+		return true
+	}
+	return false
+}
+
 func (e *SignInError) Error() string {
 	switch e.Reason {
 	case Refused:
