@@ -12,7 +12,7 @@ const (
 	// connectLimit is the --timeout of a case that says nothing else.
 	connectLimit = 3 * time.Second
 	// pathLimit is how long finding out who acts may take after that, with what a busy machine needs besides.
-	pathLimit = 4*time.Second + 1500*time.Millisecond
+	pathLimit = 4*time.Second + 6*time.Second
 	// atOnce is how many cases run at once. They wait most of the time.
 	atOnce = 10
 )
