@@ -9,20 +9,20 @@ import (
 	"github.com/imapilot-project/imapilot/probe/netpath/netlab"
 )
 
-// forgets has router 1 forget connections on which nothing happens for a second, and do this with what comes of them later. It takes no packet for
+// forgets has router 1 forget connections on which nothing happens for so many seconds, and do this with what comes of them later. It takes no packet for
 // the first of a connection but SYN.
-func forgets(do string) func(*site) {
+func forgets(seconds, do string) func(*site) {
 	return func(s *site) {
-		s.tracking(netlab.Router1, "tcp_timeout_established", "tcp_timeout_unacknowledged")
+		s.tracking(netlab.Router1, seconds, "tcp_timeout_established", "tcp_timeout_unacknowledged")
 		s.Filter(netlab.Router1, "forward", imaps+"ct state new tcp flags & (fin | syn | rst | ack) != syn "+do, "tcp sport 993 ct state new drop")
 	}
 }
 
-// tracking sets parameters of the kernel's memory of connections to 1 at a node.
-func (s *site) tracking(n netlab.Node, parameters ...string) {
+// tracking sets parameters of the kernel's memory of connections at a node.
+func (s *site) tracking(n netlab.Node, value string, parameters ...string) {
 	s.t.Helper()
 	for _, p := range parameters {
-		if err := s.At(n, func() error { return os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_"+p, []byte("1"), 0) }); err != nil {
+		if err := s.At(n, func() error { return os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_"+p, []byte(value), 0) }); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -38,11 +38,11 @@ func TestIdleConnections(t *testing.T) {
 		answer string // of net.idle-cut; "": nothing is found
 		says   string // audit.idle
 	}{
-		{name: "a router forgets and drops", to: "imaps://" + server, build: forgets("drop"), idle: "3s", answer: "none", says: "the next command gets no answer"},
-		{name: "a router forgets and drops, IPv6", to: "imaps://[" + serverSix + "]", build: forgets("drop"), idle: "3", answer: "none", says: "the next command gets no answer"},
-		{name: "a router forgets and resets", to: "imaps://" + server, build: forgets("reject with tcp reset"), idle: "3s", answer: "reset", says: "is answered with a reset"},
+		{name: "a router forgets and drops", to: "imaps://" + server, build: forgets("1", "drop"), idle: "3s", answer: "none", says: "the next command gets no answer"},
+		{name: "a router forgets and drops, IPv6", to: "imaps://[" + serverSix + "]", build: forgets("1", "drop"), idle: "3", answer: "none", says: "the next command gets no answer"},
+		{name: "a router forgets and resets", to: "imaps://" + server, build: forgets("1", "reject with tcp reset"), idle: "3s", answer: "reset", says: "is answered with a reset"},
 		{name: "nobody forgets", to: "imaps://" + server, build: func(*site) {}, idle: "3s", says: "still works after 3s of idling before the sign-in"},
-		{name: "it is asked sooner than the router forgets", to: "imaps://" + server, build: forgets("drop"), idle: "100ms", says: "still works"},
+		{name: "it is asked sooner than the router forgets", to: "imaps://" + server, build: forgets("60", "drop"), idle: "100ms", says: "still works"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

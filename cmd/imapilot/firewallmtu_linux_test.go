@@ -144,7 +144,7 @@ func (s *site) mailbox() []string {
 // stopsAfter has router 1 drop what belongs to a connection that has carried so many octets.
 func stopsAfter(octets int) func(*site) {
 	return func(s *site) {
-		s.tracking(netlab.Router1, "acct")
+		s.tracking(netlab.Router1, "1", "acct")
 		s.Filter(netlab.Router1, "forward", fmt.Sprintf("tcp dport 993 ct bytes > %d drop", octets), fmt.Sprintf("tcp sport 993 ct bytes > %d drop", octets))
 	}
 }
