@@ -18,7 +18,7 @@ type pathFlags struct {
 func (f *pathFlags) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.path, "path", false, "show the path to each server, and look for devices on it that answer in the server's name, not only where a server cannot be reached")
 	fs.BoolVar(&f.noPath, "no-path", false, "do not look which device on the way acts where a server cannot be reached")
-	fs.StringVar(&f.control, "control", "", "`HOST:PORT` of a server that is known to work, to compare the path with")
+	fs.StringVar(&f.control, "control", "", "compare the path with that to a server that is known to work, at `HOST:PORT`")
 }
 
 // apply puts the flags into the prober. The error is one of usage.
