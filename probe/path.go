@@ -104,8 +104,11 @@ func (t *targetRun) lookAtPath(ctx context.Context, s *subject) {
 		Patient: !s.connected() && !isTimeout(s.connectError()) && s.facts.Took[imapdial.StageConnect] >= slowConnect,
 	})
 	seen := &pathSeen{survey: survey, verdict: survey.Judge(), own: true, local: sourceOf(s.address), when: time.Now().UTC()}
-	if v := &seen.verdict; v.Act == netpath.Answers && v.Place == netpath.OnPath && s.facts.Acceptable() {
+	switch v := &seen.verdict; {
+	case v.Act == netpath.Answers && v.Place == netpath.OnPath && s.facts.Acceptable():
 		v.Act = netpath.Passes // with the server's own certificate it is the provider's balancer
+	case v.Act == netpath.Passes && !s.connected():
+		v.Act = netpath.Loses // it was not reached, and is now
 	}
 	if seen.verdict.Act == netpath.Passes && s.lostHello() && survey.Trace != nil {
 		t.lookAtHello(ctx, s, seen)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest"
 	"github.com/imapilot-project/imapilot/probe/imapdial/imaptest/faulty"
@@ -39,6 +40,9 @@ func someoneElseAnswers() []firewallCase {
 		{name: "the routers hide", flags: path, hops: "* * " + server, build: hide},
 		{name: "the server takes few new connections a second", flags: path, build: forward(netlab.Router2,
 			imaps+"tcp flags & (syn | ack) == syn limit rate over 1/second burst 2 packets drop"),
+			code: "net.flaky", severity: "warn", responsible: "server", certainty: "likely"},
+		{name: "the first connection gets lost and the later ones come about", timeout: 2 * time.Second, build: forward(netlab.Router2,
+			imaps+"tcp flags & (syn | ack) == syn quota until 130 bytes drop"),
 			code: "net.flaky", severity: "warn", responsible: "server", certainty: "likely"},
 	}
 }
