@@ -1,10 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -19,6 +21,7 @@ import (
 type pathSeen struct {
 	survey  *netpath.Survey
 	verdict netpath.Verdict
+	unheard bool                // an ICMP message was the answer of before, and the look heard none
 	own     bool                // the survey is of this endpoint's port, and not of one that came out alike
 	hello   *netpath.HelloTrace // where the ClientHello got to; nil: not tried
 	onHello netpath.Verdict
@@ -35,30 +38,35 @@ func (t *targetRun) lookAtPaths(ctx context.Context) {
 	}
 	var running sync.WaitGroup
 	for _, f := range families {
-		if s := t.worthALook(f); s != nil {
-			running.Go(func() { t.lookAtPath(ctx, s) })
-		}
+		running.Go(func() {
+			surveying, cancel := context.WithTimeout(ctx, netpath.Limit)
+			defer cancel()
+			var before *netpath.Survey
+			for _, s := range t.worthALook(f) {
+				before = t.lookAtPath(ctx, surveying, s, before)
+			}
+		})
 	}
 	running.Wait()
 	t.again(ctx)
 }
 
-// worthALook returns the endpoint of a family whose path is looked at, or nil: the first that cannot be reached, else the first of which something
-// speaks for a look.
-func (t *targetRun) worthALook(f family) *subject {
-	var best *subject
+// worthALook returns the endpoints of a family whose path is looked at: the first that cannot be reached, and the first of which something speaks for
+// a look.
+func (t *targetRun) worthALook(f family) []*subject {
+	var unreached, doubtful *subject
 	for _, s := range t.subjects {
 		if s.family != f || s.skip != "" || s.facts == nil || s.banned || netpath.IsOwn(s.address.Addr()) || t.sparesSecond(s) {
 			continue
 		}
 		switch {
 		case !s.connected():
-			return s
-		case best == nil && (t.prober.Path || s.doubtful()):
-			best = s
+			unreached = cmp.Or(unreached, s)
+		case s.doubtful() || t.prober.Path && unreached == nil:
+			doubtful = cmp.Or(doubtful, s)
 		}
 	}
-	return best
+	return slices.DeleteFunc([]*subject{unreached, doubtful}, func(s *subject) bool { return s == nil })
 }
 
 // sparesSecond reports whether s is port 143 of imap+auto beside a 993 where a certificate was seen: it starts no look (contract 1.1).
@@ -94,13 +102,15 @@ func (s *subject) doubtful() bool {
 	return len(s.inspection()) > 0
 }
 
-// lookAtPath surveys the path of s and gives the result to those that it holds for.
-func (t *targetRun) lookAtPath(ctx context.Context, s *subject) {
-	survey := netpath.Look(ctx, netpath.Question{
+// lookAtPath surveys the path of s, after another port of the host if before is not nil and as long as surveying lasts, and gives the result to those that
+// it holds for.
+func (t *targetRun) lookAtPath(ctx, surveying context.Context, s *subject, before *netpath.Survey) *netpath.Survey {
+	survey := netpath.Look(surveying, netpath.Question{
 		To:      s.address,
 		Others:  t.otherHosts(s.family),
 		Control: t.control(ctx, s.family),
-		Repeat:  t.prober.Path || s.facts.Took[imapdial.StageConnect] >= slowConnect,
+		Repeat:  t.prober.Path || s.connected() && s.facts.Took[imapdial.StageConnect] >= slowConnect,
+		After:   before,
 		Patient: !s.connected() && !isTimeout(s.connectError()) && s.facts.Took[imapdial.StageConnect] >= slowConnect,
 	})
 	seen := &pathSeen{survey: survey, verdict: survey.Judge(), own: true, local: sourceOf(s.address), when: time.Now().UTC()}
@@ -109,6 +119,9 @@ func (t *targetRun) lookAtPath(ctx context.Context, s *subject) {
 		v.Act = netpath.Passes // with the server's own certificate it is the provider's balancer
 	case v.Act == netpath.Passes && !s.connected():
 		v.Act = netpath.Loses // it was not reached, and is now
+	case v.Act == netpath.Drops && saidUnreachable(s.connectError()):
+		seen.unheard = true
+		*v = unheardVerdict(v.Hop)
 	}
 	if seen.verdict.Act == netpath.Passes && s.lostHello() && survey.Trace != nil {
 		t.lookAtHello(ctx, s, seen)
@@ -125,13 +138,32 @@ func (t *targetRun) lookAtPath(ctx context.Context, s *subject) {
 			switch {
 			case o == s:
 				o.path = seen
-			case survey.Holds(o.address) && o.connected() == s.connected():
+			case o.path == nil && survey.Holds(o.address) && o.connected() == s.connected():
 				copied := *seen
 				copied.own, copied.hello = false, nil
 				o.path = &copied
 			}
 		}
 	})
+	return survey
+}
+
+// unheardVerdict is for an answer that came to the connection and not to the survey: it weighs more than the silence, and is most likely from the last
+// router that shows itself.
+func unheardVerdict(last netpath.Hop) netpath.Verdict {
+	v := netpath.Verdict{Act: netpath.Rejects, Hop: last, Sure: netpath.Likely}
+	switch {
+	case last.TTL == 1:
+		v.Place = netpath.FirstHop
+	case last.TTL > 1:
+		v.Place = netpath.OnPath
+	}
+	return v
+}
+
+// saidUnreachable reports whether an error of a connection comes from an ICMP message: this computer has a route, and somebody has none.
+func saidUnreachable(err error) bool {
+	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EACCES)
 }
 
 // lostHello reports whether the ClientHello was reset, or was never acknowledged.
@@ -250,7 +282,7 @@ func (p *pathSeen) report() *Path {
 		}
 		r.Hops = append(r.Hops, hopReport(h))
 	}
-	if how != "" {
+	if how != "" && (v.Hop.TTL != 0 || v.Place == netpath.Here) {
 		h := hopReport(v.Hop)
 		h.How = how
 		r.ActsAt = &h

@@ -64,7 +64,7 @@ func TestWordsOfPaths(t *testing.T) {
 		{"a router refuses", syscall.ECONNREFUSED, netpath.Survey{Trace: &netpath.Trace{Tries: []netpath.Try{through(1, router), {TTL: 2, Outcome: netpath.Refused}}}, Compare: beside},
 			"net.refused-by-hop block local-network likely", []string{"10.1.0.1 refuses", "within 2 hops"}},
 		{"an answer of before weighs more than silence now", syscall.EHOSTUNREACH, netpath.Survey{Trace: behind},
-			"net.host-unreachable block unknown likely", nil},
+			"net.host-unreachable block path likely", []string{"most likely 10.2.0.2", "the administrator of 10.2.0.2"}},
 		{"this computer says no", syscall.EHOSTUNREACH, netpath.Survey{Own: []netip.Addr{netip.MustParseAddr("10.1.0.2")}, Trace: &netpath.Trace{Tries: []netpath.Try{
 			{TTL: 1, Outcome: netpath.Unreachable, From: netip.MustParseAddr("10.1.0.2"), Type: 3, Code: 3}}}},
 			"net.local-firewall block this-computer certain", []string{"10.1.0.2", "nft list ruleset"}},
@@ -72,6 +72,9 @@ func TestWordsOfPaths(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := unreached(RoleServer, ModeTLS, tt.err, &tt.survey)
+			if saidUnreachable(tt.err) && s.path.verdict.Act == netpath.Drops {
+				s.path.unheard, s.path.verdict = true, unheardVerdict(s.path.verdict.Hop)
+			}
 			out := reach(s)
 			if len(out.findings) != 1 {
 				t.Fatalf("got %+v", out.findings)

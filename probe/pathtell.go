@@ -59,7 +59,7 @@ func (s *subject) tellPath(f *finding.Finding) {
 		f.Evidence["path"] = netpath.ErrUnavailable.Error()
 	}
 	f.Evidence["compared"] = p.compared()
-	if v, how := p.acts(); how != "" && p.survey.Err == nil {
+	if v, how := p.acts(); how != "" && p.survey.Err == nil && (v.Hop.TTL != 0 || v.Place == netpath.Here) {
 		f.Evidence["acts_at"] = map[string]any{"ttl": v.Hop.TTL, "address": addressText(v.Hop), "how": how}
 		f.Evidence["steady"] = p.survey.Steady
 	}

@@ -17,8 +17,8 @@ func (s *subject) located(f finding.Finding) finding.Finding {
 	}
 	row, ok := s.pathRow()
 	if !ok {
-		if p.verdict.Act == netpath.Drops {
-			f.Certainty = finding.Likely // who said so was not heard again
+		if p.unheard {
+			s.likelySender(&f)
 		}
 		s.tellPath(&f)
 		return f
@@ -30,6 +30,19 @@ func (s *subject) located(f finding.Finding) finding.Finding {
 	}
 	s.tellPath(&told)
 	return told
+}
+
+// likelySender names who most likely said that the host cannot be reached, where the look heard nobody say it again: routers that look for a host in vain
+// do not always answer twice. It is the last one that shows itself.
+func (s *subject) likelySender(f *finding.Finding) {
+	v := s.path.verdict
+	f.Certainty = finding.Likely
+	if v.Hop.TTL == 0 {
+		return
+	}
+	f.Responsible = responsibleAt(v.Place, f.Code)
+	f.Cause += "; most likely " + hopWithTTL(v.Hop) + ", the last router that shows itself, says so"
+	f.Remedies = append(advice(s.letter(v.Hop, "are answered with ICMP (unreachable)", "yours is the last router that shows itself on the way")), f.Remedies...)
 }
 
 // A pathRow is a verdict in words.
@@ -54,9 +67,6 @@ func (s *subject) pathRow() (pathRow, bool) {
 	case netpath.Rejects:
 		return s.rejectedOnPath()
 	case netpath.Drops:
-		if !isTimeout(s.connectError()) {
-			return pathRow{}, false // there was an answer before: it weighs more than the silence now
-		}
 		return s.droppedOnPath(), true
 	}
 	return pathRow{}, false

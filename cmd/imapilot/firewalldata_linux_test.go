@@ -28,6 +28,9 @@ func someoneElseAnswers() []firewallCase {
 		{name: "router 1 answers for the server, with a certificate of its own", build: intercepting,
 			code: "net.intercepted", severity: "high", responsible: "local-network", certainty: "likely", actsAt: "1 " + router1,
 			with: []string{"cert.unknown-ca"}, exit: 10},
+		{name: "router 1 answers at port 993, and the server has nothing at 143", bare: true, args: []string{server}, build: intercepting,
+			code: "net.intercepted", severity: "high", responsible: "local-network", certainty: "likely", actsAt: "3 " + server,
+			with: []string{"cert.unknown-ca", "net.refused"}, exit: 10},
 		{name: "router 1 leads to another server", flags: path, build: func(s *site) {
 			s.NAT(netlab.Router1, "ip daddr "+server+" "+imaps+"dnat ip to "+server2)
 		}, code: "net.redirected", severity: "warn", responsible: "local-network", certainty: "likely", actsAt: "1 " + router1},

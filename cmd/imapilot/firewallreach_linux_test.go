@@ -68,8 +68,9 @@ func reachabilityOverIPv4() []firewallCase {
 			code: "net.network-unreachable", responsible: "path", certainty: "certain", actsAt: "2 " + router2, exit: 10},
 		{name: "router 2 says host unreachable", build: forward(netlab.Router2, imaps+"reject with icmp host-unreachable"),
 			code: "net.host-unreachable", responsible: "path", certainty: "certain", actsAt: "2 " + router2, exit: 10},
+		// The kernel of a router that looks for a host in vain for a second time does not always say so again.
 		{name: "router 2 does not find the host in its network", args: []string{"imaps://" + deadHost}, timeout: 5 * time.Second,
-			code: "net.host-unreachable", responsible: "path", certainty: "certain", actsAt: "2 " + router2, exit: 10},
+			code: "net.host-unreachable", responsible: "path", certainty: "certain|likely", actsAt: "2 " + router2, exit: 10},
 
 		{name: "router 1 drops", build: forward(netlab.Router1, imaps+"drop"),
 			code: "net.dropped", responsible: "local-network", certainty: "likely", actsAt: "1 " + router1, exit: 10},
@@ -85,7 +86,7 @@ func reachabilityOverIPv4() []firewallCase {
 		{name: "router 1 answers with a reset and does not show itself", build: all(hide, forward(netlab.Router1, imaps+"reject with tcp reset")),
 			code: "net.refused-by-hop", responsible: "local-network", certainty: "likely", actsAt: "1 ", exit: 10},
 		{name: "router 1 drops, and no router shows itself", build: all(hide, forward(netlab.Router1, imaps+"drop")),
-			code: "net.dropped", responsible: "unknown", certainty: "possible", actsAt: "-", exit: 10},
+			code: "net.dropped", responsible: "unknown", certainty: "possible", actsAt: "", exit: 10},
 
 		{name: "this computer drops", build: output(netlab.Client, imaps+"drop"),
 			code: "net.local-firewall", responsible: "this-computer", certainty: "likely", actsAt: here, exit: 10},

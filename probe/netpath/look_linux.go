@@ -10,7 +10,7 @@ import (
 )
 
 // slowAnswer is what a try gets where a router first looks for the host, in vain: 3 s on Linux.
-const slowAnswer = 3500 * time.Millisecond
+const slowAnswer = 3800 * time.Millisecond
 
 // The spaced tries of a question.
 const (
@@ -28,8 +28,13 @@ func (s *Survey) look(ctx context.Context) {
 	}
 	unix.Close(fd)
 	var running sync.WaitGroup
-	running.Go(func() { s.fillCells(ctx) })
-	s.Trace = trace(ctx, s.To)
+	most := waves[len(waves)-1]
+	if s.After != nil && s.After.Trace != nil {
+		s.Cells, most = s.After.Cells, max(0, most-s.After.Trace.opened)
+	} else {
+		running.Go(func() { s.fillCells(ctx) })
+	}
+	s.Trace = trace(ctx, s.To, most)
 	running.Wait()
 	running.Go(func() {
 		if s.Repeat {

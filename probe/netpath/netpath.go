@@ -55,6 +55,8 @@ type Hop struct {
 type Trace struct {
 	To    netip.AddrPort
 	Tries []Try // ordered by TTL, at most one for each; those beyond the end of the path are left out
+
+	opened int // connections that it took
 }
 
 // End returns the try with the smallest TTL that was answered by more than the end of its life. It reports false when none was.

@@ -16,6 +16,7 @@ type Question struct {
 	Others  []netip.Addr   // further servers of this family, at whose same port to look too: the other side of a job
 	Control netip.AddrPort // a server that is known to work, to compare with; may be the zero value
 	Repeat  bool           // try the port several times more, to see whether some connections get lost
+	After   *Survey        // of another port of the host, just made: its cells serve here too, and its tries count; nil: there is none
 	Patient bool           // an answer is known to come, after seconds: a router that looks for a host in vain
 }
 

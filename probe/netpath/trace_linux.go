@@ -25,13 +25,16 @@ type tracing struct {
 	started  time.Time
 	launched time.Time // the last lot
 	lots     int
+	most     int // tries
+	opened   int
 	sockets  []*socket // ordered by TTL
 	ended    time.Time // when the end of the path was first seen
 }
 
-// trace opens connections whose packets live for 1, 2, 3 … hops, some at once, until one is answered. It takes 3 s at most.
-func trace(ctx context.Context, to netip.AddrPort) *Trace {
-	t := &tracing{to: to, started: time.Now()}
+// trace opens connections whose packets live for 1, 2, 3 … hops, some at once, until one is answered. It takes 3 s, and most
+// tries, at most.
+func trace(ctx context.Context, to netip.AddrPort, most int) *Trace {
+	t := &tracing{to: to, started: time.Now(), most: most}
 	t.launch()
 	for ctx.Err() == nil && !t.over() {
 		wait(t.sockets, pollStep)
@@ -46,7 +49,7 @@ func trace(ctx context.Context, to netip.AddrPort) *Trace {
 			}
 		}
 	}
-	result := &Trace{To: to}
+	result := &Trace{To: to, opened: t.opened}
 	for _, s := range t.sockets {
 		if !s.done {
 			s.try.Took = time.Since(s.started)
@@ -58,8 +61,9 @@ func trace(ctx context.Context, to netip.AddrPort) *Trace {
 }
 
 func (t *tracing) launch() {
-	for ttl := t.reach() + 1; ttl <= waves[t.lots]; ttl++ {
+	for ttl := t.reach() + 1; ttl <= min(waves[t.lots], t.most); ttl++ {
 		t.sockets = append(t.sockets, dial(t.to, ttl, 0))
+		t.opened++
 	}
 	t.lots++
 	t.launched = time.Now()
