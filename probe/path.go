@@ -23,6 +23,7 @@ type pathSeen struct {
 	verdict netpath.Verdict
 	unheard bool                // an ICMP message was the answer of before, and the look heard none
 	own     bool                // the survey is of this endpoint's port, and not of one that came out alike
+	also    []uint16            // further ports that it holds for
 	hello   *netpath.HelloTrace // where the ClientHello got to; nil: not tried
 	onHello netpath.Verdict
 	reset   bool       // the hello is answered with a reset, and does not just get lost
@@ -142,6 +143,7 @@ func (t *targetRun) lookAtPath(ctx, surveying context.Context, s *subject, befor
 				copied := *seen
 				copied.own, copied.hello = false, nil
 				o.path = &copied
+				seen.also = append(seen.also, o.address.Port())
 			}
 		}
 	})

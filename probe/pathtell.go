@@ -2,6 +2,8 @@ package probe
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/imapilot-project/imapilot/probe/finding"
@@ -34,7 +36,22 @@ func (s *subject) fromTo() string {
 	if to != s.ep.Host {
 		to = s.ep.Host + " (" + to + ")"
 	}
-	return fmt.Sprintf("from %s to %s, port %d,", s.sourceText(), to, s.address.Port())
+	ports := fmt.Sprintf("port %d", s.address.Port())
+	if s.path != nil {
+		for _, port := range s.path.also {
+			ports += fmt.Sprintf(" and %d", port)
+		}
+	}
+	return fmt.Sprintf("from %s to %s, %s,", s.sourceText(), to, ports)
+}
+
+// withoutLetters takes the letters out of a finding about a port that came out like another: they are there, and speak for both.
+func (s *subject) withoutLetters(f *finding.Finding) {
+	if s.path.own {
+		return
+	}
+	f.Remedies = slices.DeleteFunc(f.Remedies, func(r finding.Remedy) bool { return strings.Contains(r.Text, "\n") })
+	f.Remedies = append(advice(fmt.Sprintf("do what is said of port %d of this server: it is the same here", s.path.survey.To.Port())), f.Remedies...)
 }
 
 // sourceText is this computer's address, as it is in its own network.
@@ -122,6 +139,7 @@ func (s *subject) onPath(code finding.Code, summary, cause string, remedies ...s
 	v := s.path.verdict
 	f.Responsible, f.Certainty = responsibleAt(v.Place, code), certaintyOf(v.Sure)
 	s.tellPath(&f)
+	s.withoutLetters(&f)
 	return f
 }
 

@@ -29,6 +29,7 @@ func (s *subject) located(f finding.Finding) finding.Finding {
 		told.Remedies = append([]finding.Remedy{other}, told.Remedies...)
 	}
 	s.tellPath(&told)
+	s.withoutLetters(&told)
 	return told
 }
 
