@@ -229,7 +229,7 @@ func TestSilentNameServersHoldUpNothing(t *testing.T) {
 	begin := time.Now()
 	r := run(t, p, withPassword(target(t, "imaps://imap.mail-provider.net"))).Report
 	complete(t, r)
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > time.Second {
 		t.Errorf("took %s", took)
 	}
 	for _, id := range []string{"dns.srv", "dns.tlsa"} {

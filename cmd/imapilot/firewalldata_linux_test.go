@@ -108,7 +108,7 @@ func largePackets() []firewallCase {
 		s.serveWith(netlab.Server, server+":993", s.bench.ca.Issue(l))
 		s.serveWith(netlab.Server, "["+serverSix+"]:993", s.bench.ca.Issue(l))
 	}
-	hole := firewallCase{bare: true, code: "net.mtu-black-hole", responsible: "path", certainty: "certain", actsAt: "-",
+	hole := firewallCase{bare: true, search: 8 * time.Second, code: "net.mtu-black-hole", responsible: "path", certainty: "certain", actsAt: "-",
 		evidence: map[string]any{"mtu": 1400.0}, exit: 10}
 	both, out, back, six := hole, hole, hole, hole
 	both.name, both.build = "a narrow link, and nobody tells", all(large, narrow, quiet)

@@ -54,7 +54,7 @@ func TestIdleConnections(t *testing.T) {
 			if !strings.Contains(r.text, tt.says) || r.ExitCode != 0 || r.Targets[0].Recommended == nil {
 				t.Errorf("exit code %d, nothing says %q", r.ExitCode, tt.says)
 			}
-			if limit := 3*time.Second + connectLimit + 8*time.Second; r.DurationMS > int(limit.Milliseconds()) {
+			if limit := 3*time.Second + connectLimit + 2*time.Second; r.DurationMS > int(limit.Milliseconds()) {
 				t.Errorf("it took %d ms", r.DurationMS)
 			}
 			f := r.finding("net.idle-cut", 0)
