@@ -39,7 +39,7 @@ const exchangeOctets = 64 << 10
 
 // exchangeAll sends some kilobytes back and forth at every endpoint that works so far, on a connection of its own (--path).
 func (t *targetRun) exchangeAll(ctx context.Context) {
-	if !t.prober.Path || t.proxied() {
+	if t.prober.Path != PathAlways || t.proxied() {
 		return
 	}
 	var running sync.WaitGroup

@@ -198,7 +198,7 @@ func TestPathIsTriedWithSomeKilobytes(t *testing.T) {
 				}
 				t.Cleanup(func() { server.Close() })
 				p := direct(time.Second)
-				p.Path = true
+				p.Path = PathAlways
 				r := run(t, p, withPassword(target(t, scheme+"://"+server.Address()))).Report
 				complete(t, r)
 				e := r.Targets[0].Endpoints[0]

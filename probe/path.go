@@ -34,7 +34,7 @@ type pathSeen struct {
 // lookAtPaths looks which device acts where an endpoint could not be reached, or where somebody else may answer in its name; with --path
 // everywhere. One port of each family is looked at; those that came out alike take over what it showed.
 func (t *targetRun) lookAtPaths(ctx context.Context) {
-	if t.prober.NoPath || t.proxied() || ctx.Err() != nil {
+	if t.prober.Path == PathNever || t.proxied() || ctx.Err() != nil {
 		return
 	}
 	var running sync.WaitGroup
@@ -63,7 +63,7 @@ func (t *targetRun) worthALook(f family) []*subject {
 		switch {
 		case !s.connected():
 			unreached = cmp.Or(unreached, s)
-		case s.doubtful() || t.prober.Path && unreached == nil:
+		case s.doubtful() || t.prober.Path == PathAlways && unreached == nil:
 			doubtful = cmp.Or(doubtful, s)
 		}
 	}
@@ -72,7 +72,7 @@ func (t *targetRun) worthALook(f family) []*subject {
 
 // sparesSecond reports whether s is port 143 of imap+auto beside a 993 where a certificate was seen: it starts no look (contract 1.1).
 func (t *targetRun) sparesSecond(s *subject) bool {
-	if !t.both || t.prober.Path || s.ep.Security == imapdial.TLS {
+	if !t.both || t.prober.Path == PathAlways || s.ep.Security == imapdial.TLS {
 		return false
 	}
 	for _, o := range t.subjects {
@@ -110,7 +110,7 @@ func (t *targetRun) lookAtPath(ctx, surveying context.Context, s *subject, befor
 		To:      s.address,
 		Others:  t.otherHosts(s.family),
 		Control: t.control(ctx, s.family),
-		Repeat:  t.prober.Path || s.connected() && s.facts.Took[imapdial.StageConnect] >= slowConnect,
+		Repeat:  t.prober.Path == PathAlways || s.connected() && s.facts.Took[imapdial.StageConnect] >= slowConnect,
 		After:   before,
 		Patient: !s.connected() && !isTimeout(s.connectError()) && s.facts.Took[imapdial.StageConnect] >= slowConnect,
 	})

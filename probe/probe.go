@@ -37,14 +37,23 @@ type Prober struct {
 	Live            *Live             // nil: nobody watches
 	Audit           bool              // make the intrusive checks too (--audit): command injection, and connections until one is refused
 	Idle            time.Duration     // leave a connection idle for so long and see whether it still works (--idle); 0: do not
-	Path            bool              // show the path to each server, not only where it cannot be reached (--path)
-	NoPath          bool              // do not look which hop acts on what cannot be reached (--no-path)
+	Path            PathMode          // when to look which device on the way acts; 0: where a server cannot be reached, or someone else may answer
 	Control         string            // HOST:PORT of a server that is known to work, to compare paths with (--control); "" for none
 	Full            bool              // enumerate TLS versions, cipher suites and groups (--full): up to 60 connections a port
 	FetchAIA        bool              // fetch the issuers that a server does not send, to name them (--fetch-aia)
 	FetchRevocation bool              // ask authorities whether a certificate is revoked, by OCSP or CRL (--fetch-revocation)
 	KeepSessions    bool              // hand the signed-in sessions to the caller, who closes them
 }
+
+// PathMode says when the path to a server is looked at.
+type PathMode uint8
+
+// The modes of --path and --no-path.
+const (
+	PathInDoubt PathMode = iota // where a server cannot be reached, or something speaks for another answering in its name
+	PathAlways                  // everywhere (--path)
+	PathNever                   // nowhere (--no-path)
+)
 
 // An Outcome is a report and, for each target, what a job goes on with.
 type Outcome struct {

@@ -24,7 +24,7 @@ func (f *pathFlags) register(fs *pflag.FlagSet) {
 // apply puts the flags into the prober. The error is one of usage.
 func (f pathFlags) apply(p *probe.Prober) error {
 	if f.path && f.noPath {
-		return usagef("--path and --no-path exclude each other")
+		return usagef("--path and --no-path cannot be used together")
 	}
 	if f.control != "" {
 		host, port, err := net.SplitHostPort(f.control)
@@ -33,6 +33,12 @@ func (f pathFlags) apply(p *probe.Prober) error {
 			return usagef("--control is not HOST:PORT: %s", f.control).withHint("imapilot probe imap.example.org --control mail.example.net:443")
 		}
 	}
-	p.Path, p.NoPath, p.Control = f.path, f.noPath, f.control
+	switch {
+	case f.path:
+		p.Path = probe.PathAlways
+	case f.noPath:
+		p.Path = probe.PathNever
+	}
+	p.Control = f.control
 	return nil
 }
