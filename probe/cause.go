@@ -67,6 +67,7 @@ func (s *subject) helloDropped() finding.Finding {
 		"ask the administrators of this network about filters for TLS, and about the MTU of a VPN or tunnel on the way")
 	f.Certainty = finding.Likely
 	f.Evidence["retransmits"] = int(s.facts.TCP.Retransmits)
+	s.tellHelloPath(&f)
 	return f
 }
 

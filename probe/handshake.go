@@ -125,6 +125,7 @@ func (s *subject) helloReset() finding.Finding {
 		"try from another network: if it works there, this network resets the connection",
 		"ask the administrators of this network and of the server who resets TLS on port "+portText(s.ep))
 	f.Responsible, f.Certainty = finding.Unknown, finding.Likely
+	s.tellHelloPath(&f)
 	return f
 }
 

@@ -202,7 +202,7 @@ func (s *subject) flaky() finding.Finding {
 
 // tellHelloPath adds to a finding about a lost ClientHello how far it got.
 func (s *subject) tellHelloPath(f *finding.Finding) {
-	if s.path == nil || s.path.hello == nil || f.Code != "net.hello-reset" && f.Code != "net.hello-dropped" {
+	if s.path == nil || s.path.hello == nil {
 		return
 	}
 	v := s.path.onHello

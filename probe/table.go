@@ -124,7 +124,6 @@ func (s *subject) judge() ([]Result, []finding.Finding) {
 			stopped[id] = out.stops || r.Status == Fail || r.Status == Errored
 			for _, f := range out.findings {
 				f.Check = id
-				s.tellHelloPath(&f)
 				findings = append(findings, f)
 			}
 		}
